@@ -1,0 +1,31 @@
+# PostgreSQL: libpq, what stands under it, fe_utils (psql's lexer), and pg_dump as one object.
+# The prefix is only where libpq looks for pg_service.conf; nothing is installed there.
+./configure --prefix=/usr/local/pgsql ${TRIPLE:+--host="$TRIPLE"} \
+    --without-readline --without-zlib --without-icu \
+    CC="$CC" AR="$AR" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS"
+
+make -j"$JOBS" -C src/backend generated-headers
+make -j"$JOBS" -C src/port libpgport.a
+make -j"$JOBS" -C src/common libpgcommon.a
+make -j"$JOBS" -C src/fe_utils libpgfeutils.a
+make -j"$JOBS" -C src/interfaces/libpq all-static-lib SHLIB_PREREQS=
+cp src/port/libpgport.a src/common/libpgcommon.a src/fe_utils/libpgfeutils.a src/interfaces/libpq/libpq.a "$OUT/lib/"
+
+# Headers: the public ones, then all of the tree's, then those of libpq's own files.
+headers=$OUT/include/postgresql
+rm -rf "$headers"
+mkdir -p "$headers/internal"
+cp -RL src/include "$headers/server"
+cp src/interfaces/libpq/*.h "$headers/internal/"
+cp src/interfaces/libpq/libpq-fe.h src/interfaces/libpq/libpq-events.h src/include/postgres_ext.h "$OUT/include/"
+
+# pg_dump: all of its objects as one, whose only visible name is pg_dump_main.
+if [ "$target" = static ]; then
+    make -j"$JOBS" -C src/bin/pg_dump -f - objects <<'END'
+include Makefile
+objects: pg_dump.o common.o pg_dump_sort.o $(OBJS)
+	$(LD) -r -o pg_dump_all.o $^
+END
+    "$OBJCOPY" --redefine-sym main=pg_dump_main --keep-global-symbol=pg_dump_main \
+        src/bin/pg_dump/pg_dump_all.o "$OUT/lib/pg_dump.o"
+fi
