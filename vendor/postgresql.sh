@@ -6,10 +6,17 @@
 
 make -j"$JOBS" -C src/backend generated-headers
 make -j"$JOBS" -C src/port libpgport.a
-make -j"$JOBS" -C src/common libpgcommon.a
 make -j"$JOBS" -C src/fe_utils libpgfeutils.a
 make -j"$JOBS" -C src/interfaces/libpq all-static-lib SHLIB_PREREQS=
-cp src/port/libpgport.a src/common/libpgcommon.a src/fe_utils/libpgfeutils.a src/interfaces/libpq/libpq.a "$OUT/lib/"
+# src/common as libpq wants it (the _shlib objects: public names of the encoding functions, json over PQExpBuffer),
+# with the two files that only programs may use.
+make -j"$JOBS" -C src/common -f - together <<'END'
+include Makefile
+together: $(OBJS_SHLIB) $(OBJS_EXCLUDED_SHLIB)
+	$(AR) crs libpgcommon_together.a $^
+END
+cp src/common/libpgcommon_together.a "$OUT/lib/libpgcommon.a"
+cp src/port/libpgport.a src/fe_utils/libpgfeutils.a src/interfaces/libpq/libpq.a "$OUT/lib/"
 
 # Headers: the public ones, then all of the tree's, then those of libpq's own files.
 headers=$OUT/include/postgresql

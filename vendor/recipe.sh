@@ -25,7 +25,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 JOBS=$(nproc)
 
 CC=${tools}gcc
-CFLAGS="-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong -ffile-prefix-map=$work/="
+CFLAGS="-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong -ffile-prefix-map=$work=/vendor"
 LDFLAGS=
 libraries="bearssl zstd postgresql"
 if [ "$target" = static ]; then
