@@ -1,0 +1,62 @@
+/* json - reading and writing of small JSON documents (RFC 8259): manifest, index, log lines.
+ *
+ * A document is read as a whole into an arena; numbers are kept as the text they were, so that
+ * integers keep all 64 bits.  The reader takes UTF-8; it refuses trailing bytes, invalid UTF-8, names
+ * of members with a zero byte, and nesting deeper than JSON_DEPTH_MAX.  Of two members with one name
+ * the first counts.
+ *
+ * Names in PostgreSQL are bytes, and in a database with encoding SQL_ASCII or LATIN1 these bytes need
+ * not be UTF-8.  json_add_bytes() writes each byte 0x80..0xff that belongs to no valid UTF-8 sequence
+ * as the lone low surrogate \udc80..\udcff, and the reader turns such an escape back into its byte.
+ * A lone surrogate outside of that range is refused.
+ *
+ * Limits: memory is the document's size and sizeof(struct json) per value.
+ * Threads: a document may be read by many threads once parsed. */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "base/text.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+struct json {
+    enum json_type type;
+    const char *name;   /* member's name when it stands in an object, else NULL */
+    const char *text;   /* string, unescaped, zero-ended; or the number as written */
+    size_t size;        /* bytes of text (a string may hold \u0000); items of an array or object */
+    struct json *first; /* first item of an array or object */
+    struct json *next;  /* next sibling */
+};
+
+/* Read a whole document.  Returns NULL with the fault (ERR_INTEGRITY) naming byte offset and cause;
+ * what is the document's name for that sentence.  The result does not point into data. */
+const struct json *json_parse(struct arena *arena, const char *data, size_t size, const char *what,
+                              struct fault *fault);
+
+/* The member of an object, or NULL when object is NULL, no object, or has no such member. */
+const struct json *json_get(const struct json *object, const char *name);
+
+/* The value as text, or fallback when it is missing, no string, or holds a zero byte. */
+const char *json_get_text(const struct json *object, const char *name, const char *fallback);
+
+/* The value as an unsigned integer.  False when missing, negative, fractional or over 64 bits. */
+bool json_get_number(const struct json *object, const char *name, uint64_t *value);
+
+/* The value as a boolean, or fallback when it is missing or no boolean. */
+bool json_get_bool(const struct json *object, const char *name, bool fallback);
+
+/* Add a string with its quotes; control characters escaped; invalid UTF-8 bytes become \ufffd.
+ * For people: what was read back need not be what was written. */
+void json_add_string(struct text *text, const char *string);
+
+/* Add a string with its quotes so that json_parse() gives back the same bytes, whatever they are. */
+void json_add_bytes(struct text *text, const char *string);
+
+#endif
