@@ -40,12 +40,12 @@ export AR="${tools}ar" RANLIB="${tools}ranlib" LD="${tools}ld" OBJCOPY="${tools}
 step() {
     sentence=$1 log=$2
     shift 2
-    printf 'vendor: %-52s' "$sentence"
+    echo "vendor: $sentence ..."
     start=$(date +%s)
     if ("$@") >"$log" 2>&1; then
-        echo "$(($(date +%s) - start)) s"
+        echo "vendor: $sentence took $(($(date +%s) - start)) s"
     else
-        echo failed
+        echo "vendor: $sentence failed:"
         tail -n 30 "$log" | cut -c 1-200
         echo "vendor: the whole log is $log"
         exit 1
