@@ -48,8 +48,8 @@ utf8_size(const char *at, const char *end)
 static bool
 refuse(const struct reader *reader, const char *why)
 {
-    return fault_set(reader->fault, ERR_INTEGRITY, "%s is no valid json: %s at byte %zu", reader->what,
-                     why, (size_t) (reader->at - reader->start));
+    return fault_set(reader->fault, ERR_INTEGRITY, "%s is no valid json: %s at byte %zu",
+                     reader->what, why, (size_t) (reader->at - reader->start));
 }
 
 static void
@@ -358,10 +358,11 @@ items_read(struct reader *reader, struct json *root)
 }
 
 const struct json *
-json_parse(struct arena *arena, const char *data, size_t size, const char *what, struct fault *fault)
+json_parse(struct arena *arena, const char *data, size_t size, const char *what,
+           struct fault *fault)
 {
-    /* Unescaped strings are never longer than escaped ones, a string's quotes make room for its zero,
-     * and behind a number stands a delimiter or the end: size + 1 bytes hold all of them. */
+    /* Unescaped strings are never longer than escaped ones, a string's quotes make room for its
+     * zero, and behind a number stands a delimiter or the end: size + 1 bytes hold all of them. */
     struct reader reader = {
         .arena = arena,
         .start = data,

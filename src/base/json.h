@@ -1,14 +1,14 @@
 /* json - reading and writing of small JSON documents (RFC 8259): manifest, index, log lines.
  *
  * A document is read as a whole into an arena; numbers are kept as the text they were, so that
- * integers keep all 64 bits.  The reader takes UTF-8; it refuses trailing bytes, invalid UTF-8, names
- * of members with a zero byte, and nesting deeper than JSON_DEPTH_MAX.  Of two members with one name
- * the first counts.
+ * integers keep all 64 bits.  The reader takes UTF-8; it refuses trailing bytes, invalid UTF-8,
+ * names of members with a zero byte, and nesting deeper than JSON_DEPTH_MAX.  Of two members with
+ * one name the first counts.
  *
- * Names in PostgreSQL are bytes, and in a database with encoding SQL_ASCII or LATIN1 these bytes need
- * not be UTF-8.  json_add_bytes() writes each byte 0x80..0xff that belongs to no valid UTF-8 sequence
- * as the lone low surrogate \udc80..\udcff, and the reader turns such an escape back into its byte.
- * A lone surrogate outside of that range is refused.
+ * Names in PostgreSQL are bytes, and in a database with encoding SQL_ASCII or LATIN1 these bytes
+ * need not be UTF-8.  json_add_bytes() writes each byte 0x80..0xff that belongs to no valid UTF-8
+ * sequence as the lone low surrogate \udc80..\udcff, and the reader turns such an escape back into
+ * its byte.  A lone surrogate outside of that range is refused.
  *
  * Limits: memory is the document's size and sizeof(struct json) per value.
  * Threads: a document may be read by many threads once parsed. */
@@ -24,7 +24,15 @@
 #include "base/text.h"
 
 enum { JSON_DEPTH_MAX = 32 };
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
+};
 
 struct json {
     enum json_type type;
@@ -56,7 +64,7 @@ bool json_get_bool(const struct json *object, const char *name, bool fallback);
  * For people: what was read back need not be what was written. */
 void json_add_string(struct text *text, const char *string);
 
-/* Add a string with its quotes so that json_parse() gives back the same bytes, whatever they are. */
+/* Add a string with its quotes so that json_parse() gives back the same bytes, whichever. */
 void json_add_bytes(struct text *text, const char *string);
 
 #endif

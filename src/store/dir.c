@@ -1,0 +1,498 @@
+/* dir - see dir.h.  Everything is named relative to the directory's descriptor, so that a store
+ * stays the same one when the directory is moved during a run. */
+#include "store/dir.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/durable.h"
+
+enum {
+    FILE_MODE = 0640,
+    LOCK_WAIT_MS_MAX = 5 * 60 * 1000, /* a change of the index takes seconds, on a slow disk too */
+    LOCK_PAUSE_MS = 50,
+};
+
+struct dir {
+    struct store store;
+    char *path; /* without a slash at its end; "" is the root of the file system */
+    int fd;
+    pthread_mutex_t lock; /* flock() is between open files; this one is between our threads */
+    int lock_fd;
+};
+
+struct dir_writer {
+    struct store_writer writer;
+    int directory_fd, fd;
+    uint64_t bytes;
+    char name[STORE_NAME_MAX + 1]; /* with its directory, for sentences */
+    char temporary[STORE_NAME_MAX + 32];
+};
+
+struct dir_reader {
+    struct store_reader reader;
+    int fd;
+    char name[STORE_NAME_MAX + 1];
+};
+
+/* The system's words for an error, as a part of a sentence: "no space left on device". */
+static const char *
+reason(char buffer[static 128], int error)
+{
+    snprintf(buffer, 128, "%s", strerror(error));
+    if (buffer[0] >= 'A' && buffer[0] <= 'Z' && buffer[1] >= 'a' && buffer[1] <= 'z')
+        buffer[0] = (char) (buffer[0] - 'A' + 'a');
+    return buffer;
+}
+
+/* "unable to <verb> <path>/<name>: <reason>", from errno. */
+static bool
+refuse(const struct dir *dir, const char *verb, const char *name, struct fault *fault)
+{
+    char words[128];
+    int error = errno;
+
+    return fault_set(fault, ERR_STORE, "unable to %s %s%s%s: %s", verb, dir->path,
+                     name[0] == '\0' ? "" : "/", name, reason(words, error));
+}
+
+/* The part of an object's name behind its directory. */
+static const char *
+base_name(const char *name)
+{
+    const char *slash = strchr(name, '/');
+    return slash == NULL ? name : slash + 1;
+}
+
+/* Open the directory an object lies in; made when it is missing and create is set.
+ * -1 with errno when it failed. */
+static int
+directory_open(const struct dir *dir, const char *name, bool create)
+{
+    const char *slash = strchr(name, '/');
+    char directory[STORE_NAME_MAX + 1] = ".";
+
+    if (slash != NULL) {
+        memcpy(directory, name, (size_t) (slash - name));
+        directory[slash - name] = '\0';
+    }
+    int fd = openat(dir->fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 || errno != ENOENT || !create)
+        return fd;
+    if (mkdirat(dir->fd, directory, DIRECTORY_MODE) != 0 && errno != EEXIST)
+        return -1;
+    if (!directory_flush(dir->fd))
+        return -1;
+    return openat(dir->fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void
+writer_free(struct dir_writer *writer)
+{
+    close(writer->fd);
+    close(writer->directory_fd);
+    free(writer);
+}
+
+static struct store_writer *
+dir_put_begin(struct store *store, const char *name, struct fault *fault)
+{
+    struct dir *dir = (struct dir *) store;
+    struct dir_writer *writer = calloc(1, sizeof *writer);
+    uint64_t number;
+
+    assert(store_name_valid(name));
+    if (writer == NULL)
+        memory_exhausted(sizeof *writer);
+    writer->writer.store = store;
+    snprintf(writer->name, sizeof writer->name, "%s", name);
+    random_bytes(&number, sizeof number);
+    snprintf(writer->temporary, sizeof writer->temporary, ".tmp-%s-%016llx", base_name(name),
+             (unsigned long long) number);
+
+    writer->directory_fd = directory_open(dir, name, true);
+    if (writer->directory_fd < 0) {
+        refuse(dir, "make the directory of", name, fault);
+        free(writer);
+        return NULL;
+    }
+    writer->fd = openat(writer->directory_fd, writer->temporary,
+                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+    if (writer->fd < 0) {
+        refuse(dir, "create", name, fault);
+        close(writer->directory_fd);
+        free(writer);
+        return NULL;
+    }
+    return &writer->writer;
+}
+
+static bool
+dir_put_write(struct store_writer *base, const void *data, size_t size, struct fault *fault)
+{
+    struct dir_writer *writer = (struct dir_writer *) base;
+    const struct dir *dir = (struct dir *) base->store;
+    const char *at = data;
+
+    while (size > 0) {
+        ssize_t written = write(writer->fd, at, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0) {
+            char words[128];
+            int error = errno;
+            return fault_set(
+                fault, ERR_STORE, "unable to write %zu bytes to %s/%s at offset %llu: %s", size,
+                dir->path, writer->name, (unsigned long long) writer->bytes, reason(words, error));
+        }
+        at += written;
+        size -= (size_t) written;
+        writer->bytes += (uint64_t) written;
+    }
+    return true;
+}
+
+static void
+dir_put_abort(struct store_writer *base)
+{
+    struct dir_writer *writer = (struct dir_writer *) base;
+
+    unlinkat(writer->directory_fd, writer->temporary, 0);
+    writer_free(writer);
+}
+
+static bool
+dir_put_commit(struct store_writer *base, struct fault *fault)
+{
+    struct dir_writer *writer = (struct dir_writer *) base;
+    const struct dir *dir = (struct dir *) base->store;
+
+    if (fsync(writer->fd) != 0) {
+        refuse(dir, "flush", writer->name, fault);
+        dir_put_abort(base);
+        return false;
+    }
+    if (renameat(writer->directory_fd, writer->temporary, writer->directory_fd,
+                 base_name(writer->name)) != 0) {
+        refuse(dir, "rename the temporary file of", writer->name, fault);
+        dir_put_abort(base);
+        return false;
+    }
+    bool flushed = directory_flush(writer->directory_fd) ||
+                   refuse(dir, "flush the directory of", writer->name, fault);
+    writer_free(writer);
+    return flushed;
+}
+
+static bool
+dir_get_begin(struct store *store, const char *name, struct store_reader **base,
+              struct fault *fault)
+{
+    const struct dir *dir = (struct dir *) store;
+    struct stat stat;
+
+    assert(store_name_valid(name));
+    *base = NULL;
+    /* O_NONBLOCK: a pipe that bears an object's name must not hold us up. */
+    int fd = openat(dir->fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || refuse(dir, "open", name, fault);
+    if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+        close(fd);
+        return fault_set(fault, ERR_STORE, "%s/%s is no ordinary file", dir->path, name);
+    }
+
+    struct dir_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL)
+        memory_exhausted(sizeof *reader);
+    reader->reader.store = store;
+    reader->fd = fd;
+    snprintf(reader->name, sizeof reader->name, "%s", name);
+    *base = &reader->reader;
+    return true;
+}
+
+static bool
+dir_get_read(struct store_reader *base, void *data, size_t size, size_t *got, struct fault *fault)
+{
+    struct dir_reader *reader = (struct dir_reader *) base;
+
+    assert(size > 0);
+    for (;;) {
+        ssize_t bytes = read(reader->fd, data, size);
+        if (bytes >= 0) {
+            *got = (size_t) bytes;
+            return true;
+        }
+        if (errno != EINTR)
+            return refuse((struct dir *) base->store, "read", reader->name, fault);
+    }
+}
+
+static void
+dir_get_end(struct store_reader *base)
+{
+    struct dir_reader *reader = (struct dir_reader *) base;
+
+    close(reader->fd);
+    free(reader);
+}
+
+static int
+entry_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct store_entry *) a)->name, ((const struct store_entry *) b)->name);
+}
+
+/* What lies in one directory, without dot files: either its ordinary files or its directories.
+ * What is removed while we look is as if it had not been there. */
+static bool
+entries_read(DIR *stream, mode_t type, struct arena *arena, struct store_entry **entries,
+             size_t *count)
+{
+    size_t capacity = 0;
+    struct dirent *entry;
+
+    *entries = NULL;
+    *count = 0;
+    while (errno = 0, (entry = readdir(stream)) != NULL) {
+        struct stat stat;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(stream), entry->d_name, &stat, 0) != 0 ||
+            (stat.st_mode & S_IFMT) != type)
+            continue;
+        if (*count == capacity) {
+            struct store_entry *more = arena_array(arena, capacity * 2 + 16, sizeof *more);
+            if (*count > 0)
+                memcpy(more, *entries, *count * sizeof *more);
+            *entries = more;
+            capacity = capacity * 2 + 16;
+        }
+        (*entries)[*count].name = arena_text(arena, entry->d_name);
+        (*entries)[(*count)++].bytes = (uint64_t) stat.st_size;
+    }
+    if (errno != 0)
+        return false;
+    if (*count > 0)
+        qsort(*entries, *count, sizeof **entries, entry_compare);
+    return true;
+}
+
+static bool
+entries_list(const struct dir *dir, const char *directory, mode_t type, struct arena *arena,
+             struct store_entry **entries, size_t *count, struct fault *fault)
+{
+    int fd =
+        openat(dir->fd, directory[0] == '\0' ? "." : directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    *entries = NULL;
+    *count = 0;
+    if (fd < 0)
+        return errno == ENOENT || refuse(dir, "open the directory", directory, fault);
+    DIR *stream = fdopendir(fd);
+    if (stream == NULL) {
+        refuse(dir, "list the directory", directory, fault);
+        close(fd);
+        return false;
+    }
+    bool listed = entries_read(stream, type, arena, entries, count) ||
+                  refuse(dir, "list the directory", directory, fault);
+    closedir(stream);
+    return listed;
+}
+
+static bool
+dir_list(struct store *store, const char *directory, struct arena *arena,
+         struct store_entry **entries, size_t *count, struct fault *fault)
+{
+    assert(directory[0] == '\0' || (store_name_valid(directory) && strchr(directory, '/') == NULL));
+    return entries_list((struct dir *) store, directory, S_IFREG, arena, entries, count, fault);
+}
+
+static bool
+dir_directories(struct store *store, struct arena *arena, const char ***names, size_t *count,
+                struct fault *fault)
+{
+    struct store_entry *entries;
+
+    if (!entries_list((struct dir *) store, "", S_IFDIR, arena, &entries, count, fault))
+        return false;
+    *names = arena_array(arena, *count, sizeof **names);
+    for (size_t i = 0; i < *count; i++)
+        (*names)[i] = entries[i].name;
+    return true;
+}
+
+static bool
+dir_directory_take(struct store *store, const char *name, bool *taken, struct fault *fault)
+{
+    const struct dir *dir = (struct dir *) store;
+
+    assert(store_name_valid(name) && strchr(name, '/') == NULL);
+    *taken = mkdirat(dir->fd, name, DIRECTORY_MODE) == 0;
+    if (!*taken)
+        return errno == EEXIST || refuse(dir, "make the directory", name, fault);
+    return directory_flush(dir->fd) || refuse(dir, "flush the directory of", name, fault);
+}
+
+static bool
+dir_remove(struct store *store, const char *name, struct fault *fault)
+{
+    const struct dir *dir = (struct dir *) store;
+    const char *slash = strchr(name, '/');
+
+    assert(store_name_valid(name));
+    int directory_fd = directory_open(dir, name, false);
+    if (directory_fd < 0)
+        return errno == ENOENT || refuse(dir, "open the directory of", name, fault);
+
+    bool removed = unlinkat(directory_fd, base_name(name), 0) == 0 || errno == ENOENT;
+    removed = (removed && directory_flush(directory_fd)) || refuse(dir, "remove", name, fault);
+    close(directory_fd);
+    if (!removed || slash == NULL)
+        return removed;
+
+    char directory[STORE_NAME_MAX + 1] = "";
+    memcpy(directory, name, (size_t) (slash - name));
+    if (unlinkat(dir->fd, directory, AT_REMOVEDIR) != 0)
+        return errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT ||
+               refuse(dir, "remove the directory", directory, fault);
+    return directory_flush(dir->fd) || refuse(dir, "flush the directory of", directory, fault);
+}
+
+/* Ask again and again rather than wait inside flock(), which the stop switch could not end. */
+static bool
+lock_wait(struct dir *dir, int fd, struct fault *fault)
+{
+    uint64_t begun_ms = clock_ms();
+
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            return refuse(dir, "lock", ".lock", fault);
+        if (clock_ms() - begun_ms > LOCK_WAIT_MS_MAX)
+            return fault_set(fault, ERR_LOCKED,
+                             "%s/.lock is still held by another process after %d s", dir->path,
+                             LOCK_WAIT_MS_MAX / 1000);
+        if (stop_wait(dir->store.stop, -1, 0, LOCK_PAUSE_MS, fault) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool
+dir_lock(struct store *store, struct fault *fault)
+{
+    struct dir *dir = (struct dir *) store;
+
+    pthread_mutex_lock(&dir->lock);
+    int fd = openat(dir->fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    if (fd < 0) {
+        refuse(dir, "open", ".lock", fault);
+        pthread_mutex_unlock(&dir->lock);
+        return false;
+    }
+    if (!lock_wait(dir, fd, fault)) {
+        close(fd);
+        pthread_mutex_unlock(&dir->lock);
+        return false;
+    }
+    dir->lock_fd = fd;
+    return true;
+}
+
+static void
+dir_unlock(struct store *store)
+{
+    struct dir *dir = (struct dir *) store;
+
+    assert(dir->lock_fd >= 0);
+    close(dir->lock_fd);
+    dir->lock_fd = -1;
+    pthread_mutex_unlock(&dir->lock);
+}
+
+static void
+dir_close(struct store *store)
+{
+    struct dir *dir = (struct dir *) store;
+
+    assert(dir->lock_fd == -1);
+    pthread_mutex_destroy(&dir->lock);
+    if (dir->fd >= 0)
+        close(dir->fd);
+    free(dir->path);
+    free((char *) dir->store.url);
+    free(dir);
+}
+
+static const struct store_ops dir_ops = {
+    .name = "dir",
+    .put_begin = dir_put_begin,
+    .put_write = dir_put_write,
+    .put_commit = dir_put_commit,
+    .put_abort = dir_put_abort,
+    .get_begin = dir_get_begin,
+    .get_read = dir_get_read,
+    .get_end = dir_get_end,
+    .list = dir_list,
+    .directories = dir_directories,
+    .directory_take = dir_directory_take,
+    .remove = dir_remove,
+    .lock = dir_lock,
+    .unlock = dir_unlock,
+    .close = dir_close,
+};
+
+static bool
+root_open(struct dir *dir, bool create, struct fault *fault)
+{
+    const char *path = dir->path[0] == '\0' ? "/" : dir->path;
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+    dir->fd = open(path, flags);
+    if (dir->fd < 0 && errno == ENOENT && create) {
+        if (!directories_make(path))
+            return refuse(dir, "make the directory", "", fault);
+        dir->fd = open(path, flags);
+    }
+    return dir->fd >= 0 || refuse(dir, "open the directory", "", fault);
+}
+
+struct store *
+dir_open(const char *url, const char *path, bool create, struct stop *stop, struct fault *fault)
+{
+    struct dir *dir = calloc(1, sizeof *dir);
+    size_t size = strlen(path);
+
+    assert(path[0] == '/');
+    if (dir == NULL)
+        memory_exhausted(sizeof *dir);
+    while (size > 0 && path[size - 1] == '/')
+        size--;
+    dir->store.ops = &dir_ops;
+    dir->store.stop = stop;
+    dir->store.url = strdup(url);
+    dir->path = strndup(path, size);
+    if (dir->store.url == NULL || dir->path == NULL)
+        memory_exhausted(size);
+    dir->fd = dir->lock_fd = -1;
+    pthread_mutex_init(&dir->lock, NULL);
+
+    if (!root_open(dir, create, fault)) {
+        dir_close(&dir->store);
+        return NULL;
+    }
+    return &dir->store;
+}

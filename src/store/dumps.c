@@ -1,0 +1,257 @@
+/* dumps - finding dumps in a store, by their manifests; see manifest.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/manifest.h"
+
+enum {
+    NAMES_TRIED_MAX = 10000, /* runs that begin in the same ten seconds */
+    NAMES_SHOWN_MAX = 5,     /* in a sentence */
+};
+
+/* A directory that is a dump, complete or not. */
+struct found {
+    const char *name;
+    uint64_t created_ms;
+    bool complete;
+};
+
+bool
+dump_name_read(const char *name, uint64_t *created_ms)
+{
+    char again[DUMP_NAME_MAX];
+    uint64_t value = 0;
+
+    if (strncmp(name, "dump-", 5) != 0)
+        return false;
+    for (const char *at = name + 5; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t) (*at - '0'), &value))
+            return false;
+    snprintf(again, sizeof again, "dump-%" PRIu64, value);
+    if (strcmp(name, again) != 0)
+        return false;
+    *created_ms = value;
+    return true;
+}
+
+bool
+dump_name_take(struct store *store, struct arena *arena, const char **name, struct fault *fault)
+{
+    uint64_t now_ms = clock_epoch_ms();
+
+    for (uint64_t i = 0; i < NAMES_TRIED_MAX; i++) {
+        char tried[DUMP_NAME_MAX];
+        bool taken;
+        snprintf(tried, sizeof tried, "dump-%" PRIu64, now_ms + i);
+        if (!store->ops->directory_take(store, tried, &taken, fault))
+            return false;
+        if (taken) {
+            *name = arena_text(arena, tried);
+            return true;
+        }
+    }
+    return fault_set(fault, ERR_LOCKED,
+                     "%s has dumps of every moment in the next %d s; is the clock right?",
+                     store->url, NAMES_TRIED_MAX / 1000);
+}
+
+static int
+found_compare(const void *a, const void *b)
+{
+    const struct found *first = a, *second = b;
+
+    return (first->created_ms > second->created_ms) - (first->created_ms < second->created_ms);
+}
+
+static bool
+manifest_exists(struct store *store, const char *dump, bool *exists, struct fault *fault)
+{
+    char name[STORE_NAME_MAX + 1];
+    struct store_reader *reader;
+
+    snprintf(name, sizeof name, "%s/manifest.json", dump);
+    if (!store->ops->get_begin(store, name, &reader, fault))
+        return false;
+    *exists = reader != NULL;
+    if (reader != NULL)
+        store->ops->get_end(reader);
+    return true;
+}
+
+/* Every dump, oldest first, without a look into its manifest.  Of one whose manifest cannot even be
+ * opened we know that it is there. */
+static bool
+dumps_find(struct store *store, struct arena *arena, struct found **found, size_t *count,
+           struct fault *fault)
+{
+    const char **names;
+    size_t names_count;
+
+    if (!store->ops->directories(store, arena, &names, &names_count, fault))
+        return false;
+    *found = arena_array(arena, names_count, sizeof **found);
+    *count = 0;
+    for (size_t i = 0; i < names_count; i++) {
+        struct found *dump = &(*found)[*count];
+        struct fault unopened = {0};
+        if (!dump_name_read(names[i], &dump->created_ms))
+            continue;
+        dump->name = names[i];
+        if (!manifest_exists(store, names[i], &dump->complete, &unopened))
+            dump->complete = true;
+        (*count)++;
+    }
+    if (*count > 0)
+        qsort(*found, *count, sizeof **found, found_compare);
+    return true;
+}
+
+/* Read the manifest of a dump that is named exactly; *exists is false when it has none. */
+static bool
+named_read(struct store *store, const char *dump, struct arena *arena, struct manifest *manifest,
+           bool *exists, struct fault *fault)
+{
+    char name[STORE_NAME_MAX + 1];
+    struct text text = {0};
+
+    snprintf(name, sizeof name, "%s/manifest.json", dump);
+    bool done = store_read(store, name, MANIFEST_BYTES_MAX, &text, exists, fault);
+    if (done && *exists)
+        done = manifest_parse(arena, dump, text_of(&text), text.size, manifest, fault);
+    text_free(&text);
+    return done;
+}
+
+/* "dump-1, dump-2 and 7 older ones", newest first; only complete ones. */
+static void
+add_names(struct text *text, const struct found *found, size_t count)
+{
+    size_t shown = 0, hidden = 0;
+
+    for (size_t i = count; i-- > 0;) {
+        if (!found[i].complete)
+            continue;
+        if (shown == NAMES_SHOWN_MAX) {
+            hidden++;
+            continue;
+        }
+        text_addf(text, "%s%s", shown++ == 0 ? "" : ", ", found[i].name);
+    }
+    if (hidden > 0)
+        text_addf(text, " and %zu older", hidden);
+}
+
+/* There is no such dump: say so, and what there is instead. */
+static bool
+refuse(struct store *store, const char *wanted, const struct found *found, size_t count,
+       struct fault *fault)
+{
+    size_t incomplete = 0;
+    struct text others = {0};
+
+    for (size_t i = 0; i < count; i++) {
+        if (!found[i].complete && strcmp(found[i].name, wanted) == 0)
+            return fault_set(fault, ERR_STORE,
+                             "%s in %s has no manifest: its run is still going on or was killed",
+                             wanted, store->url);
+        incomplete += !found[i].complete;
+    }
+    if (incomplete < count) {
+        add_names(&others, found, count);
+        fault_set(fault, ERR_STORE, "there is no dump '%s' in %s; there is %s", wanted, store->url,
+                  text_of(&others));
+    } else if (incomplete > 0) {
+        fault_set(fault, ERR_STORE,
+                  "there is no complete dump in %s; %zu without a manifest %s still being written "
+                  "or %s killed",
+                  store->url, incomplete, incomplete == 1 ? "is" : "are",
+                  incomplete == 1 ? "was" : "were");
+    } else {
+        fault_set(fault, ERR_STORE, "there is no dump in %s", store->url);
+    }
+    text_free(&others);
+    return false;
+}
+
+/* Also when its manifest turns out to be unreadable, the newest is the latest: to fall back to an
+ * older one would restore other data than was asked for. */
+static const struct found *
+latest(const struct found *found, size_t count)
+{
+    for (size_t i = count; i-- > 0;)
+        if (found[i].complete)
+            return &found[i];
+    return NULL;
+}
+
+bool
+manifest_read(struct store *store, const char *name, struct arena *arena, struct manifest *manifest,
+              struct fault *fault)
+{
+    struct found *found;
+    size_t count;
+    uint64_t created_ms;
+    bool exists = false;
+
+    if (dump_name_read(name, &created_ms)) {
+        if (!named_read(store, name, arena, manifest, &exists, fault))
+            return false;
+        if (exists)
+            return true;
+    }
+    if (!dumps_find(store, arena, &found, &count, fault))
+        return false;
+    const struct found *newest = strcmp(name, "latest") == 0 ? latest(found, count) : NULL;
+    if (newest == NULL)
+        return refuse(store, name, found, count, fault);
+    if (!named_read(store, newest->name, arena, manifest, &exists, fault))
+        return false;
+    return exists || fault_set(fault, ERR_STORE, "%s was removed from %s a moment ago",
+                               newest->name, store->url);
+}
+
+/* One dump's line.  The manifest goes into an arena of its own, so that a listing holds lines and
+ * not manifests. */
+static void
+entry_fill(struct store *store, struct arena *arena, const struct found *found,
+           struct dump_entry *entry)
+{
+    struct arena scratch = {0};
+    struct manifest manifest;
+    struct fault fault = {0};
+    bool exists = false;
+
+    entry->name = found->name;
+    entry->created_ms = found->created_ms;
+    entry->readable =
+        named_read(store, found->name, &scratch, &manifest, &exists, &fault) && exists;
+    entry->complete = entry->readable || fault.err != ERR_NONE;
+    if (entry->readable) {
+        entry->stored_bytes = manifest.stored_bytes;
+        entry->plain_bytes = manifest.plain_bytes;
+        entry->rows = manifest.rows;
+        entry->tables = manifest.tables_count;
+        entry->database = arena_text(arena, manifest.database);
+    } else if (entry->complete) {
+        entry->problem = arena_text(arena, fault.text);
+    }
+    arena_free(&scratch);
+}
+
+bool
+dumps_list(struct store *store, struct arena *arena, struct dump_entry **entries, size_t *count,
+           struct fault *fault)
+{
+    struct found *found;
+
+    if (!dumps_find(store, arena, &found, count, fault))
+        return false;
+    *entries = arena_array(arena, *count, sizeof **entries);
+    for (size_t i = 0; i < *count; i++)
+        entry_fill(store, arena, &found[i], &(*entries)[i]);
+    return true;
+}

@@ -1,0 +1,54 @@
+/* durable - see durable.h. */
+#include "store/durable.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+bool
+directory_flush(int fd)
+{
+    return fsync(fd) == 0 || errno == EINVAL;
+}
+
+static bool
+directory_make(const char *path, const char *parent)
+{
+    if (mkdir(path, DIRECTORY_MODE) != 0)
+        return errno == EEXIST;
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EACCES; /* one may enter it but not read it: there is no way to flush it */
+    bool flushed = directory_flush(fd);
+    int error = errno;
+    close(fd);
+    errno = error;
+    return flushed;
+}
+
+bool
+directories_make(const char *path)
+{
+    struct text made = {0}, parent = {0};
+    bool done = true;
+
+    assert(path[0] == '/');
+    text_add(&parent, "/");
+    for (const char *at = path; done && *at != '\0';) {
+        size_t size = strspn(at, "/") + strcspn(at + strspn(at, "/"), "/");
+        text_add_bytes(&made, at, size);
+        done = directory_make(text_of(&made), text_of(&parent));
+        text_add_bytes(&parent, at, size);
+        at += size;
+    }
+    int error = errno;
+    text_free(&parent);
+    text_free(&made);
+    errno = error;
+    return done;
+}
