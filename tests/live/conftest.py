@@ -1,0 +1,128 @@
+"""What every live test shares: real servers, databases that vanish with the test, a store, the binary.
+
+The listing of this directory is the list of promises; each test_<promise>.py keeps one.  The binary under
+test is build/replica (or $REPLICA_BINARY), the static one that users get.  Servers are throw-away ones
+made by tests/postgres.sh.  Campaigns that take minutes are marked `long` and run with --long only.
+"""
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+import sample
+import servers
+import tool
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the long campaigns too")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes; runs with --long only")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    slow = [item for item in items if "long" in item.keywords]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(scope="session")
+def room():
+    """A directory that other users may pass through; pytest's own are private to one user."""
+    path = tempfile.mkdtemp(prefix="replica-live-")
+    os.chmod(path, 0o755)
+    tool.install_binary(path)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(room):
+    """Debian's server.  TCP wants a password, statements are logged."""
+    with servers.started(os.path.join(room, "debian"), None) as it:
+        yield it
+
+
+def npm_server(room, major):
+    path, reason = servers.npm_binaries(major)
+    if path is None:
+        pytest.skip(reason)
+    return servers.started(os.path.join(room, "npm%d" % major), path)
+
+
+@pytest.fixture(scope="session")
+def server13(room):
+    with npm_server(room, 13) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def server18(room):
+    with npm_server(room, 18) as it:
+        yield it
+
+
+@pytest.fixture
+def databases(request):
+    """databases(server, ...) makes a database that is dropped when the test ends."""
+    made = []
+
+    def make(server, name=None, template="template0", **options):
+        made.append(server.create(name, template, **options))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+@pytest.fixture
+def target(server, databases):
+    """An empty database on Debian's server."""
+    return databases(server)
+
+
+@pytest.fixture(scope="session")
+def shop(server):
+    """The whole shipped sample, for reading only."""
+    return sample.load(server, "sample shop")
+
+
+@pytest.fixture(scope="session")
+def small(server):
+    """A few tables with some thousand rows, keys, a sequence and a large object; for reading only."""
+    return sample.load_small(server, "small")
+
+
+@pytest.fixture(scope="session")
+def big(server):
+    """One table of 600 MB beside one of 60 MB, in two databases; for reading only."""
+    return sample.load_big(server, "big", 600), sample.load_big(server, "tenth of big", 60)
+
+
+@pytest.fixture
+def store(room):
+    path = tempfile.mkdtemp(prefix="store-", dir=room)
+    yield tool.Store(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def small_store_original(room, small):
+    path = tempfile.mkdtemp(prefix="store-", dir=room)
+    made = tool.Store(path)
+    tool.dump(small, made, REPLICA_VOLUME_SIZE="64KiB")
+    return made
+
+
+@pytest.fixture
+def small_store(store, small_store_original):
+    """A store with one good dump of `small` in many volumes, for the test to spoil."""
+    shutil.copytree(small_store_original.path, store.path, dirs_exist_ok=True)
+    return store
