@@ -84,9 +84,8 @@ struct store {
 };
 
 /* Open the store a URL names: file:///dir (absolute, %XX decoded).  Creates the directory when
- * create is set.  Returns NULL with ERR_CONFIG for a URL that names no store, ERR_STORE when it cannot
- * be
- * opened.  url is copied. */
+ * create is set.  Returns NULL with ERR_CONFIG for a URL that names no store, ERR_STORE when it
+ * cannot be opened.  url is copied. */
 struct store *store_open(const char *url, bool create, struct stop *stop, struct fault *fault);
 
 /* Close it; NULL is allowed. */
