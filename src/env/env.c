@@ -13,11 +13,13 @@
 #include "base/fault.h"
 #include "env/env_table.h"
 
-enum { SHOWN_BYTES_MAX = 80 }; /* of a wrong value; a whole file of rules in a sentence helps nobody */
+/* Of a wrong value; a whole file of rules in a sentence helps nobody. */
+enum { SHOWN_BYTES_MAX = 80 };
 
 const struct env_row env_rows[ENV_VARIABLES_COUNT] = {
 #define VAR(member, name, type, standard, min, max, choices, secret, section, commands, sentence) \
-    {name, type, standard, min, max, choices, secret, section, commands, sentence, offsetof(struct env, member)},
+    {name,     type,     standard, min, max, choices, secret, section, \
+     commands, sentence, offsetof(struct env, member)},
 #include "env/env.def"
 #undef VAR
 };
@@ -46,7 +48,8 @@ env_shown(struct env *env, const struct env_row *row, const char *value)
 
     size_t size = strlen(value);
     bool cut = size > SHOWN_BYTES_MAX;
-    char *shown = arena_print(&env->arena, "'%.*s%s'", cut ? SHOWN_BYTES_MAX : (int) size, value, cut ? "..." : "");
+    char *shown = arena_print(&env->arena, "'%.*s%s'", cut ? SHOWN_BYTES_MAX : (int) size, value,
+                              cut ? "..." : "");
     for (char *c = shown; *c != '\0'; c++)
         if ((unsigned char) *c < 0x20 || *c == 0x7f)
             *c = '?';
@@ -111,8 +114,8 @@ newline_drop(struct text *text)
         text->size--;
 }
 
-/* An empty file is a mistake, although an empty variable is not: a mount that went wrong must not turn
- * a dump with rules into one without. */
+/* An empty file is a mistake, although an empty variable is not: a mount that went wrong must not
+ * turn a dump with rules into one without. */
 static const char *
 file_value(struct env *env, const char *name, const char *path)
 {
@@ -129,7 +132,8 @@ file_value(struct env *env, const char *name, const char *path)
     else {
         newline_drop(&text);
         if (text.size == 0)
-            env_mistake(env, "%s_FILE: %s is empty; unset the variable if that is meant", name, shown);
+            env_mistake(env, "%s_FILE: %s is empty; unset the variable if that is meant", name,
+                        shown);
         else
             value = arena_copy(&env->arena, text.data, text.size);
     }
@@ -168,10 +172,11 @@ value_mistake(struct env *env, const struct env_row *row, const char *value)
     struct text allowed = {0};
 
     if (row->type == TYPE_PLACE && env_place(value) == PLACE_S3)
-        env_mistake(env, "%s is %s: S3 comes with a later version of replica; file:///dir is a store today",
+        env_mistake(env, "%s is %s: S3 comes with a later version; file:///dir is a store today",
                     row->name, shown);
     else if (row->type == TYPE_PLACE && strncmp(value, "file:", 5) == 0)
-        env_mistake(env, "%s is %s: a directory is given by its absolute path after three slashes, file:///dir",
+        env_mistake(env,
+                    "%s is %s: a directory has three slashes and an absolute path, file:///dir",
                     row->name, shown);
     else {
         env_value_add_allowed(row, &allowed);
@@ -214,7 +219,8 @@ unknown_mistake(struct env *env, const char *name)
     if (nearest != NULL)
         env_mistake(env, "%s is unknown; did you mean %s?", env_shown(env, NULL, name), nearest);
     else
-        env_mistake(env, "%s is unknown; `replica help` lists the variables", env_shown(env, NULL, name));
+        env_mistake(env, "%s is unknown; `replica help` lists the variables",
+                    env_shown(env, NULL, name));
 }
 
 static void
@@ -231,8 +237,8 @@ unknown_find(struct env *env, char *const *variables)
     }
 }
 
-/* libpq has PGPASSFILE, whose format no mounted secret has; a file with nothing but the password is what
- * Kubernetes and Docker give. */
+/* libpq has PGPASSFILE, whose format no mounted secret has; a file with nothing but the password is
+ * what Kubernetes and Docker give. */
 static void
 password_read(struct env *env, char *const *variables)
 {
@@ -248,7 +254,8 @@ env_read(struct env *env, char *const *arguments, char *const *variables)
 {
     *env = (struct env){0};
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++) {
-        bool valid = env_rows[i].type == TYPE_PLACE || env_value_set(env, &env_rows[i], env_rows[i].standard);
+        bool valid = env_rows[i].type == TYPE_PLACE ||
+                     env_value_set(env, &env_rows[i], env_rows[i].standard);
         assert(valid);
     }
     env->from = env->to = env->store = "";

@@ -1,16 +1,17 @@
 /* env - everything that a user can say, read once from the environment.
  *
  *     env.def ──┬─ env_value.c   text to value           REPLICA_JOBS=4  ─▶ env.jobs
- *               ├─ env.c         the walk, the mistakes   REPLICA_JBOS=4  ─▶ "... did you mean REPLICA_JOBS?"
+ *               ├─ env.c         the walk, the mistakes   REPLICA_JBOS=4  ─▶ "did you mean ...?"
  *               └─ env_print.c   env, help, docs/configuration.md
  *     command.def ─ which command, and what it needs to stand at its two ends
  *
- * There are no configuration files and no flags.  Each variable X may be given as X_FILE, the path of a
- * file that holds the value.  All mistakes are collected, none is the first one, and a variable of ours
- * that does not exist is a mistake, too: a misspelt REPLICA_TRANSFORM must not become a dump in the clear.
+ * There are no configuration files and no flags.  Each variable X may be given as X_FILE, the path
+ * of a file that holds the value.  All mistakes are collected, none is the first one, and a
+ * variable of ours that does not exist is a mistake, too: a misspelt REPLICA_TRANSFORM must not
+ * become a dump in the clear.
  *
- * Life:   env_read; then the struct is read-only; env_free.  Every text lives as long as the struct and
- *         is never NULL: what is not set is "".
+ * Life:   env_read; then the struct is read-only; env_free.  Every text lives as long as the
+ *         struct and is never NULL: what is not set is "".
  * Limits: a value from a file has at most ENV_FILE_BYTES_MAX bytes.
  * Threads: env_read before any other thread starts, since it may set PGPASSWORD; then any. */
 #ifndef ENV_ENV_H
@@ -57,16 +58,16 @@ enum env_variable {
 };
 
 struct env {
-    enum command command;      /* never COMMAND_NONE once read without mistakes */
-    const char *from, *to;     /* as given: may hold a password, so print env_place_safe() of it */
-    const char *store;         /* the one of the two that is the command's store, or "" */
+    enum command command;  /* never COMMAND_NONE once read without mistakes */
+    const char *from, *to; /* as given: may hold a password, so print env_place_safe() of it */
+    const char *store;     /* the one of the two that is the command's store, or "" */
     const char *tables, *skip_tables, *skip_data; /* patterns; see pg/pattern.h */
-    const char *transform;     /* rules; see transform/transform.h */
-    const char *dump;          /* "latest" or a dump's name */
+    const char *transform;                        /* rules; see transform/transform.h */
+    const char *dump;                             /* "latest" or a dump's name */
     bool compress;
-    int compress_level;        /* of zstd, -5 .. 19 */
+    int compress_level; /* of zstd, -5 .. 19 */
     bool clean, owners, privileges;
-    unsigned jobs;             /* 1 .. 64 */
+    unsigned jobs; /* 1 .. 64 */
     uint64_t memory_bytes;
     uint64_t volume_bytes;
     enum log_format log_format;
@@ -78,16 +79,16 @@ struct env {
     const char *command_given; /* REPLICA_COMMAND as text, or "" */
     struct text mistakes;      /* one sentence a line */
     enum env_origin origins[ENV_VARIABLES_COUNT];
-    struct arena arena;        /* holds every text above */
+    struct arena arena; /* holds every text above */
 };
 
 /* Read everything.
  * arguments  what stands behind the program's name in argv, ended by NULL.
  * variables  the environment, "NAME=value" each, ended by NULL; it must outlive env.
  * Returns false when env->mistakes holds something and the command is not one that only prints a
- * reference (help, version, transformers, env --markdown).  It is not a struct fault, because a fault
- * is one sentence and here all of them count; the kind would be ERR_CONFIG.  What could not be read has
- * its default, so env->log_format holds in any case.
+ * reference (help, version, transformers, env --markdown).  It is not a struct fault, because a
+ * fault is one sentence and here all of them count; the kind would be ERR_CONFIG.  What could not
+ * be read has its default, so env->log_format holds in any case.
  * PGPASSWORD_FILE, when given, becomes PGPASSWORD in the process's own environment, for libpq. */
 bool env_read(struct env *env, char *const *arguments, char *const *variables);
 void env_free(struct env *env);
@@ -101,8 +102,8 @@ enum place env_place(const char *url);
 /* Whether dumps can lie there. */
 bool env_place_is_store(enum place place);
 
-/* A form of the URL that may be printed: without password, secret parameters, or control characters.
- * When it is in doubt what a piece is, the piece is left out. */
+/* A form of the URL that may be printed: without password, secret parameters, or control
+ * characters.  When it is in doubt what a piece is, the piece is left out. */
 const char *env_place_safe(struct arena *arena, const char *url);
 
 /* The name of a command, as the user writes it; "" for COMMAND_NONE. */
@@ -111,10 +112,13 @@ const char *env_command_name(enum command command);
 /* Add the effective values to a text, one variable a line, secrets left out. */
 void env_add_values(const struct env *env, struct text *text);
 
+/* Add one more line in the same form, for a variable that is not ours. */
+void env_add_value(const char *name, const char *value, struct text *text);
+
 /* Add what `replica help` prints. */
 void env_add_help(struct text *text);
 
-/* Add docs/configuration.md.  It depends on the tables alone, not on this machine or environment. */
+/* Add docs/configuration.md.  It depends on the tables alone, not on machine or environment. */
 void env_add_markdown(struct text *text);
 
 #endif

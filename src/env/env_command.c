@@ -109,7 +109,8 @@ end_fits(enum command_end end, const char *url)
 static bool
 ends_are_right(const struct env *env)
 {
-    return env->origins[ENV_VARIABLE_from] != ENV_WRONG && env->origins[ENV_VARIABLE_to] != ENV_WRONG;
+    return env->origins[ENV_VARIABLE_from] != ENV_WRONG &&
+           env->origins[ENV_VARIABLE_to] != ENV_WRONG;
 }
 
 /* Find the command whose ends these are. */
@@ -126,14 +127,18 @@ command_infer(struct env *env)
 
     const char *from = url_shown(env, env->from), *to = url_shown(env, env->to);
     if (*env->from == '\0' && *env->to == '\0')
-        env_mistake(env, "nothing to do: set REPLICA_FROM and REPLICA_TO, or name a command; `replica help` says more");
+        env_mistake(env, "nothing to do: set REPLICA_FROM and REPLICA_TO, or name a command; "
+                         "`replica help` says more");
     else if (*env->from == '\0' || *env->to == '\0')
-        env_mistake(env, "REPLICA_FROM is %s and REPLICA_TO is %s; set both, or name a command", from, to);
+        env_mistake(env, "REPLICA_FROM is %s and REPLICA_TO is %s; set both, or name a command",
+                    from, to);
     else if (end_fits(END_POSTGRES, env->from) && end_fits(END_POSTGRES, env->to))
-        env_mistake(env, "REPLICA_FROM and REPLICA_TO are both databases; copying without a store comes with a later "
-                         "version of replica, so dump into a store and restore from it");
+        env_mistake(env, "REPLICA_FROM and REPLICA_TO are both databases; copying without a store "
+                         "comes with a later version, so dump into a store and restore from it");
     else
-        env_mistake(env, "no command leads from REPLICA_FROM, %s, to REPLICA_TO, %s; `replica help` lists them",
+        env_mistake(env,
+                    "no command leads from REPLICA_FROM, %s, to REPLICA_TO, %s; "
+                    "`replica help` lists them",
                     from, to);
 }
 
@@ -142,8 +147,8 @@ end_check(struct env *env, enum command_end end, enum env_variable variable, con
 {
     if (env->origins[variable] == ENV_WRONG || end_fits(end, url))
         return;
-    env_mistake(env, "%s needs %s in %s, which is %s", env_command_name(env->command), end_words[end],
-                env_rows[variable].name, url_shown(env, url));
+    env_mistake(env, "%s needs %s in %s, which is %s", env_command_name(env->command),
+                end_words[end], env_rows[variable].name, url_shown(env, url));
 }
 
 static void
@@ -154,20 +159,24 @@ ends_check(struct env *env)
     if (row->to == END_STDOUT && env->origins[ENV_VARIABLE_to] == ENV_DEFAULT)
         env->to = "stdout:";
     if (row->from == END_EITHER_STORE) {
-        env->store = end_fits(END_STORE, env->from) ? env->from : end_fits(END_STORE, env->to) ? env->to : "";
-        if (*env->store == '\0' && ends_are_right(env))
+        if (end_fits(END_STORE, env->from))
+            env->store = env->from;
+        else if (end_fits(END_STORE, env->to))
+            env->store = env->to;
+        else if (ends_are_right(env))
             env_mistake(env, "%s needs %s in REPLICA_FROM or REPLICA_TO, which are %s and %s",
-                        env_command_name(env->command), end_words[END_STORE], url_shown(env, env->from),
-                        url_shown(env, env->to));
+                        env_command_name(env->command), end_words[END_STORE],
+                        url_shown(env, env->from), url_shown(env, env->to));
         return;
     }
     end_check(env, row->from, ENV_VARIABLE_from, env->from);
     end_check(env, row->to, ENV_VARIABLE_to, env->to);
-    env->store = row->from == END_STORE ? env->from : row->to == END_STORE ? env->to : "";
+    if (row->from == END_STORE || row->to == END_STORE)
+        env->store = row->from == END_STORE ? env->from : env->to;
 }
 
-/* A command that looks at nothing may differ from REPLICA_COMMAND: inside the pod of a dump, `replica env`
- * is the question what that dump would do. */
+/* A command that looks at nothing may differ from REPLICA_COMMAND: inside the pod of a dump,
+ * `replica env` is the question what that dump would do. */
 void
 command_choose(struct env *env, char *const *arguments)
 {
@@ -177,7 +186,8 @@ command_choose(struct env *env, char *const *arguments)
     enum command given = command_find(env->command_given);
     if (env->command == COMMAND_NONE)
         env->command = given;
-    else if (given != COMMAND_NONE && given != env->command && command_rows[env->command].from != END_ANY)
+    else if (given != COMMAND_NONE && given != env->command &&
+             command_rows[env->command].from != END_ANY)
         env_mistake(env, "the argument says %s, but REPLICA_COMMAND says %s; leave one of them out",
                     env_command_name(env->command), env_command_name(given));
 

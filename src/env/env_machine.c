@@ -28,7 +28,8 @@ file_read(char buffer[static MACHINE_FILE_BYTES], const char *path)
 
 /* Read the number of a limit, in a directory of a control group.  "max" and -1 are no limit. */
 static bool
-number_read(const char *directory, const char *name, uint64_t *number, char rest[static MACHINE_FILE_BYTES])
+number_read(const char *directory, const char *name, uint64_t *number,
+            char rest[static MACHINE_FILE_BYTES])
 {
     char path[PATH_MAX];
     int length = snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -78,7 +79,8 @@ cpus_look(const char *directory, uint64_t *least)
 
 /* Look at a group and at all those above it. */
 static void
-groups_climb(const char *mount, char *group, void (*look)(const char *, uint64_t *), uint64_t *least)
+groups_climb(const char *mount, char *group, void (*look)(const char *, uint64_t *),
+             uint64_t *least)
 {
     char directory[PATH_MAX];
 
@@ -93,8 +95,8 @@ groups_climb(const char *mount, char *group, void (*look)(const char *, uint64_t
     }
 }
 
-/* Look at our groups in each hierarchy: lines of "<number>:<controllers>:<path>".  Version 2 has one,
- * without controllers; version 1 has one per controller or few, mounted under that name. */
+/* Look at our groups in each hierarchy: lines of "<number>:<controllers>:<path>".  Version 2 has
+ * one, without controllers; version 1 has one per controller or few, mounted under that name. */
 static uint64_t
 groups_least(const char *root, void (*look)(const char *, uint64_t *))
 {
@@ -110,8 +112,8 @@ groups_least(const char *root, void (*look)(const char *, uint64_t *))
             continue;
         *controllers++ = '\0';
         *group++ = '\0';
-        int length = snprintf(mount, sizeof mount, "%s/sys/fs/cgroup%s%s", root, *controllers ? "/" : "",
-                              controllers);
+        int length = snprintf(mount, sizeof mount, "%s/sys/fs/cgroup%s%s", root,
+                              *controllers ? "/" : "", controllers);
         if (length > 0 && (size_t) length < sizeof mount)
             groups_climb(mount, group, look, &least);
     }

@@ -1,8 +1,8 @@
 /* env_machine - what this machine, or the container we are in, lets us use.
  *
- * A container's limits stand in its control groups, version 1 or 2, and a limit higher up in the tree
- * holds as well; the smallest one counts.  Inside a container the path that /proc/self/cgroup names may
- * not exist, since only its end is mounted, so every level that is there is asked.
+ * A container's limits stand in its control groups, version 1 or 2, and a limit higher up in the
+ * tree holds as well; the smallest one counts.  Inside a container the path that /proc/self/cgroup
+ * names may not exist, since only its end is mounted, so every level that is there is asked.
  *
  * root is put before /proc and /sys: "" but in tests.  Threads: any. */
 #ifndef ENV_ENV_MACHINE_H
@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* The CPUs we may use: those of the scheduler's mask, and no more than the quota pays for; at least 1. */
+/* The CPUs we may use, at least 1: those of the scheduler's mask that the quota pays for. */
 unsigned machine_cpus(const char *root);
 
 /* The memory limit of our control groups in bytes, or UINT64_MAX without one. */

@@ -107,9 +107,9 @@ is_port_detail(const char *text)
     return false;
 }
 
-/* For each Service there are NAME_SERVICE_HOST, NAME_SERVICE_PORT, NAME_SERVICE_PORT_<port's name>, and in
- * the manner of Docker's links NAME_PORT and NAME_PORT_<number>_<protocol>[_PROTO|_PORT|_ADDR].
- * NAME is REPLICA, or REPLICA_ and more. */
+/* For each Service there are NAME_SERVICE_HOST, NAME_SERVICE_PORT, NAME_SERVICE_PORT_<port's name>,
+ * and in the manner of Docker's links NAME_PORT and
+ * NAME_PORT_<number>_<protocol>[_PROTO|_PORT|_ADDR]. NAME is REPLICA, or REPLICA_ and more. */
 bool
 name_is_kubernetes(const char *name, const char *value)
 {
@@ -117,7 +117,8 @@ name_is_kubernetes(const char *name, const char *value)
 
     if (strcmp(word, "PORT") == 0 || starts(word, "PORT_") || starts(word, "SERVICE_"))
         return true;
-    if (ends(word, "_SERVICE_HOST") || ends(word, "_SERVICE_PORT") || strstr(word, "_SERVICE_PORT_") != NULL)
+    if (ends(word, "_SERVICE_HOST") || ends(word, "_SERVICE_PORT") ||
+        strstr(word, "_SERVICE_PORT_") != NULL)
         return true;
     if (ends(word, "_PORT"))
         return starts(value, "tcp://") || starts(value, "udp://") || starts(value, "sctp://");

@@ -30,7 +30,8 @@ env_place_is_store(enum place place)
     return place == PLACE_DIR;
 }
 
-/* Whether it is nothing but hosts and numeric ports, "db:5432,[::1]:5433": then no colon introduces a password. */
+/* Whether it is nothing but hosts and numeric ports, "db:5432,[::1]:5433": then no colon introduces
+ * a password. */
 static bool
 is_hosts(const char *text, size_t size)
 {
@@ -51,7 +52,8 @@ is_hosts(const char *text, size_t size)
     return true;
 }
 
-/* A parameter is shown when its name is plain (libpq decodes %70assword, too) and does not speak of a secret. */
+/* A parameter is shown when its name is plain (libpq decodes %70assword, too) and does not speak of
+ * a secret. */
 static bool
 is_parameter_safe(const char *text, size_t size)
 {
@@ -62,8 +64,8 @@ is_parameter_safe(const char *text, size_t size)
         return false;
     memcpy(name, text, length);
     name[length] = '\0';
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz_") == length && strstr(name, "password") == NULL &&
-           strstr(name, "secret") == NULL;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz_") == length &&
+           strstr(name, "password") == NULL && strstr(name, "secret") == NULL;
 }
 
 static void
@@ -82,8 +84,8 @@ add_parameters(struct text *text, const char *query)
     }
 }
 
-/* user:password@host/name?parameters.  People forget to encode '@', '/' and '?' in passwords, so what is
- * left out reaches from the first colon to the last '@' that may be meant. */
+/* user:password@host/name?parameters.  People forget to encode '@', '/' and '?' in passwords, so
+ * what is left out reaches from the first colon to the last '@' that may be meant. */
 static void
 add_authority(struct text *text, const char *rest)
 {

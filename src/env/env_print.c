@@ -1,4 +1,4 @@
-/* env_print - the tables as people read them: `replica env`, `replica help`, docs/configuration.md. */
+/* env_print - the tables as people read them: env, help, and docs/configuration.md. */
 #include <string.h>
 
 #include "base/fault.h"
@@ -45,7 +45,10 @@ static void
 add_origin(enum env_origin origin, struct text *text)
 {
     static const char *const words[] = {
-        [ENV_DEFAULT] = "  (default)", [ENV_GIVEN] = "", [ENV_FILE] = "  (from its _FILE)", [ENV_WRONG] = "",
+        [ENV_DEFAULT] = "  (default)",
+        [ENV_GIVEN] = "",
+        [ENV_FILE] = "  (from its _FILE)",
+        [ENV_WRONG] = "",
     };
     text_add(text, words[origin]);
 }
@@ -72,30 +75,41 @@ names_width(void)
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++)
         if (strlen(env_rows[i].name) > width)
             width = strlen(env_rows[i].name);
-    return width;
+    return width + 2;
+}
+
+static void
+add_value(const char *name, const char *value, enum env_origin origin, struct text *text)
+{
+    size_t width = names_width(), size = strlen(name);
+
+    text_add(text, name);
+    add_spaces(text, size < width ? width - size : 2);
+    add_lines(*value == '\0' ? "-" : value, width, text);
+    if (*value != '\0')
+        add_origin(origin, text);
+    text_add(text, "\n");
+}
+
+void
+env_add_value(const char *name, const char *value, struct text *text)
+{
+    add_value(name, value, ENV_GIVEN, text);
 }
 
 void
 env_add_values(const struct env *env, struct text *text)
 {
-    size_t width = names_width() + 2;
     struct text value = {0};
 
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++) {
         const struct env_row *row = &env_rows[i];
-        enum env_origin origin = env->origins[i];
         text_clear(&value);
-        if (row->secret && origin != ENV_DEFAULT)
+        if (row->secret && env->origins[i] != ENV_DEFAULT)
             text_add(&value, "(set, not shown)");
         else
             env_value_add(env, row, &value);
-
-        text_add(text, row->name);
-        add_spaces(text, width - strlen(row->name));
-        add_lines(value.size == 0 ? "-" : text_of(&value), width, text);
-        if (value.size > 0)
-            add_origin(origin, text);
-        text_add(text, "\n");
+        add_value(row->name, text_of(&value), env->origins[i], text);
     }
     text_free(&value);
 }
@@ -138,7 +152,7 @@ help_variables(struct text *text)
 {
     struct text allowed = {0};
 
-    text_add(text, "\nVariables; each X also as X_FILE, the path of a file that holds the value:\n");
+    text_add(text, "\nVariables; each X also as X_FILE, the path of a file with the value:\n");
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++) {
         const struct env_row *row = &env_rows[i];
         text_clear(&allowed);
@@ -157,14 +171,17 @@ help_variables(struct text *text)
 void
 env_add_help(struct text *text)
 {
-    text_add(text, "replica moves a PostgreSQL database through a store, and hides what must not be seen.\n\n"
-                   "  REPLICA_FROM=postgres://me@source/shop REPLICA_TO=file:///backup replica\n"
-                   "  REPLICA_FROM=file:///backup REPLICA_TO=postgres://me@target/shop replica\n"
-                   "  REPLICA_FROM=file:///backup replica list\n\n"
-                   "Usage: replica [command]\n\n");
+    text_add(
+        text,
+        "replica moves a PostgreSQL database through a store, hiding what must not be seen.\n\n"
+        "  REPLICA_FROM=postgres://me@source/shop REPLICA_TO=file:///backup replica\n"
+        "  REPLICA_FROM=file:///backup REPLICA_TO=postgres://me@target/shop replica\n"
+        "  REPLICA_FROM=file:///backup replica list\n\n"
+        "Usage: replica [command]\n\n");
     help_commands(text);
     help_variables(text);
-    text_add(text, "\nPGHOST, PGPASSWORD, PGSSLMODE and all others of libpq keep their meaning; also PGPASSWORD_FILE.\n"
+    text_add(text, "\nPGHOST, PGPASSWORD, PGSSLMODE and all others of libpq keep their meaning;\n"
+                   "there is also PGPASSWORD_FILE.\n"
                    "\nExit status:\n");
     for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
         text_addf(text, "  %3d  %s\n", exits[i].status, exit_sentences[exits[i].err]);
@@ -187,8 +204,11 @@ static const char *
 end_word(enum command_end end)
 {
     static const char *const words[] = {
-        [END_ANY] = "–",           [END_POSTGRES] = "database", [END_STORE] = "store",
-        [END_STDOUT] = "`stdout:`", [END_EITHER_STORE] = "store in one of the two",
+        [END_ANY] = "–",
+        [END_POSTGRES] = "database",
+        [END_STORE] = "store",
+        [END_STDOUT] = "`stdout:`",
+        [END_EITHER_STORE] = "store in one of the two",
     };
     return words[end];
 }
@@ -197,9 +217,9 @@ static void
 markdown_commands(struct text *text)
 {
     text_add(text, "## Commands\n\n"
-                   "`replica` alone infers `dump`, `restore` or `export` from the two ends. A command can also be the first\n"
-                   "argument, or `REPLICA_COMMAND`. `--help` and `--version` work, too; `replica env --markdown` prints this "
-                   "page.\n\n"
+                   "`replica` alone infers `dump`, `restore` or `export` from the two ends. A\n"
+                   "command can also be the first argument, or `REPLICA_COMMAND`. `--help` and\n"
+                   "`--version` work, too; `replica env --markdown` prints this page.\n\n"
                    "| command | `REPLICA_FROM` | `REPLICA_TO` | does |\n|---|---|---|---|\n");
     for (size_t i = COMMAND_NONE + 1; i < COMMANDS_COUNT; i++) {
         const struct command_row *row = &command_rows[i];
@@ -230,22 +250,28 @@ markdown_variables(struct text *text)
 {
     const char *section = "";
 
-    text_add(text, "\n## Variables\n\n"
-                   "- An empty value is the same as none.\n"
-                   "- `X_FILE` instead of `X` names a file that holds the value, for every variable on this page. One newline at\n"
-                   "  its end is dropped, also CRLF. It may hold 1 MiB and no zero byte. Both set, a file that cannot be read\n"
-                   "  and a file that is empty are mistakes.\n"
-                   "- A variable that starts with `REPLICA_` and does not stand here is a mistake; the nearest name is suggested.\n"
-                   "  Those that Kubernetes sets for a Service called `replica` or `replica-…` are ignored.\n"
-                   "- All mistakes are reported at once, before anything is touched; the exit status is 2.\n"
-                   "- Sizes take `KiB`, `MiB`, `GiB`, or `K`, `M`, `G` for the same powers of 1024, or are bytes.\n"
-                   "- `replica env` shows what holds; passwords inside of URLs are left out.\n");
+    text_add(text,
+             "\n## Variables\n\n"
+             "- An empty value is the same as none.\n"
+             "- `X_FILE` instead of `X` names a file that holds the value, for every variable\n"
+             "  on this page. One newline at its end is dropped, also CRLF. It may hold 1 MiB\n"
+             "  and no zero byte. Both set, a file that cannot be read and a file that is\n"
+             "  empty are mistakes.\n"
+             "- A variable that starts with `REPLICA_` and does not stand here is a mistake;\n"
+             "  the nearest name is suggested. Those that Kubernetes sets for a Service called\n"
+             "  `replica` or `replica-…` are ignored.\n"
+             "- All mistakes are reported at once, before anything is touched; the exit status\n"
+             "  is 2.\n"
+             "- Sizes are bytes, or take `KiB`, `MiB`, `GiB`, or `K`, `M`, `G` for the same\n"
+             "  powers of 1024.\n"
+             "- `replica env` shows what holds; passwords inside of URLs are left out.\n");
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++) {
         const struct env_row *row = &env_rows[i];
         if (strcmp(section, row->section) != 0) {
             section = row->section;
-            text_addf(text, "\n### %s\n\n| variable | allowed | default | looked at by | meaning |\n|---|---|---|---|---|\n",
-                      section);
+            text_addf(text, "\n### %s\n\n", section);
+            text_add(text, "| variable | allowed | default | commands | meaning |\n"
+                           "|---|---|---|---|---|\n");
         }
         markdown_row(row, text);
     }
@@ -254,36 +280,44 @@ markdown_variables(struct text *text)
 static void
 markdown_libpq(struct text *text)
 {
-    text_add(text, "\n## Variables of libpq\n\n"
-                   "`PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER`, `PGPASSWORD`, `PGPASSFILE`, `PGSERVICE`, `PGOPTIONS`,\n"
-                   "`PGSSLMODE`, `PGSSLROOTCERT`, `PGCONNECT_TIMEOUT` and the others of libpq keep their documented meaning.\n"
-                   "They fill what a `postgres://` URL leaves open; `postgres:` takes everything from them. They hold for\n"
-                   "whichever end is a database.\n\n"
-                   "`PGPASSWORD_FILE` is ours: a file with nothing but the password, under the rules of `X_FILE` above.\n");
+    text_add(text,
+             "\n## Variables of libpq\n\n"
+             "`PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER`, `PGPASSWORD`, `PGPASSFILE`,\n"
+             "`PGSERVICE`, `PGOPTIONS`, `PGSSLMODE`, `PGSSLROOTCERT`, `PGCONNECT_TIMEOUT` and\n"
+             "the others of libpq keep their documented meaning. They fill what a `postgres://`\n"
+             "URL leaves open; `postgres:` takes everything from them. They hold for whichever\n"
+             "end is a database.\n\n"
+             "`PGPASSWORD_FILE` is ours: a file with nothing but the password, under the rules\n"
+             "of `X_FILE` above.\n");
 }
 
 static void
 markdown_exits(struct text *text)
 {
-    text_add(text, "\n## Exit status\n\n"
-                   "The numbers are a promise and do not change. \"Retry\" says whether the same run may succeed later without\n"
-                   "anybody changing anything.\n\n"
-                   "| status | kind | retry | means |\n|---|---|---|---|\n");
+    text_add(text,
+             "\n## Exit status\n\n"
+             "The numbers are a promise and do not change. \"Retry\" says whether the same run\n"
+             "may succeed later without anybody changing anything.\n\n"
+             "| status | kind | retry | means |\n|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof exits / sizeof *exits; i++) {
-        text_addf(text, "| %d | %s | %s ", exits[i].status, err_name(exits[i].err), exits[i].retry ? "yes" : "no");
+        text_addf(text, "| %d | %s | %s ", exits[i].status, err_name(exits[i].err),
+                  exits[i].retry ? "yes" : "no");
         add_cell(exit_sentences[exits[i].err], text);
         text_add(text, "|\n");
     }
-    text_add(text, "\nThe last error is also written to `/dev/termination-log`, where Kubernetes looks for it, if that file is\n"
-                   "there.\n");
+    text_add(text,
+             "\nThe last error is also written to `/dev/termination-log`, where Kubernetes looks\n"
+             "for it, if that file is there.\n");
 }
 
 void
 env_add_markdown(struct text *text)
 {
-    text_add(text, "<!-- Made by `replica env --markdown` from src/env/env.def, src/env/command.def and src/base/err.def. -->\n"
-                   "# Configuration\n\n"
-                   "Everything is said by environment variables. There are no configuration files, and no flags.\n\n");
+    text_add(text,
+             "<!-- Made by `replica env --markdown` from src/env/env.def and its neighbours. -->\n"
+             "# Configuration\n\n"
+             "Everything is said by environment variables. There are no configuration files,\n"
+             "and no flags.\n\n");
     markdown_commands(text);
     markdown_variables(text);
     markdown_libpq(text);

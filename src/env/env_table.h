@@ -56,7 +56,7 @@ extern const struct command_row command_rows[COMMANDS_COUNT]; /* [COMMAND_NONE] 
 /* Add a sentence to the mistakes.  It is cut at MISTAKE_BYTES_MAX. */
 void env_mistake(struct env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A value as a sentence may show it: quoted, cut, without control characters; a place without its secrets. */
+/* A value as a sentence may show it: quoted, cut, without control characters and secrets. */
 const char *env_shown(struct env *env, const struct env_row *row, const char *value);
 
 /* The command of that name, or COMMAND_NONE. */
@@ -65,7 +65,7 @@ enum command command_find(const char *name);
 /* Decide on the command by argument, REPLICA_COMMAND, or the two ends, and check the ends. */
 void command_choose(struct env *env, char *const *arguments);
 
-/* Whether what the command prints depends on no variable, so that it works whatever is wrong with them. */
+/* Whether what the command prints depends on no variable, so that mistakes in them don't matter. */
 bool command_is_reference(const struct env *env);
 
 /* Give a row's member the value that text stands for.
@@ -81,8 +81,9 @@ void env_value_add(const struct env *env, const struct env_row *row, struct text
 /* Add a number of bytes exactly, in the largest unit that divides it: "256MiB", "1000". */
 void env_bytes_add(uint64_t bytes, struct text *text);
 
-/* The smallest number of characters to insert, remove or replace that turns one name into the other;
- * neighbours that changed places count once.  Names longer than NAME_BYTES_MAX are as far as can be. */
+/* The smallest number of characters to insert, remove or replace that turns one name into the
+ * other; neighbours that changed places count once.  Names longer than NAME_BYTES_MAX are as far as
+ * can be. */
 size_t name_distance(const char *one, const char *other);
 
 /* The variable, or NAME_FILE of it, that was probably meant; NULL when none is near. */

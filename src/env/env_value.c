@@ -8,17 +8,19 @@
 #include "env/env_table.h"
 
 enum {
-    JOBS_AUTO_MAX = 8, /* more connections are more than a source in use likes, unless somebody asks for them */
+    JOBS_AUTO_MAX = 8, /* more connections are more than a source in use likes unasked */
     COMPRESS_LEVEL_MIN = -5,
     COMPRESS_LEVEL_MAX = 19, /* from 20 on, zstd wants hundreds of MiB per stream */
 };
 
 static const uint64_t MEMORY_AUTO_MAX = 256ull << 20;
 
-_Static_assert(sizeof(enum log_format) == sizeof(unsigned) && sizeof(enum log_level) == sizeof(unsigned) &&
+_Static_assert(sizeof(enum log_format) == sizeof(unsigned) &&
+                   sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum progress_mode) == sizeof(unsigned),
                "choice_set writes any of them as unsigned");
-_Static_assert(LOG_TEXT == 0 && LOG_JSON == 1 && LOG_ERROR == 0 && LOG_DEBUG == 3 && PROGRESS_NO == 2,
+_Static_assert(LOG_TEXT == 0 && LOG_JSON == 1 && LOG_ERROR == 0 && LOG_DEBUG == 3 &&
+                   PROGRESS_NO == 2,
                "the choices of env.def stand in the order of their enums");
 
 static const struct {
@@ -63,7 +65,8 @@ env_bytes_add(uint64_t bytes, struct text *text)
 {
     for (size_t i = 0; i < 3; i++)
         if (bytes != 0 && bytes % (1ull << units[i].shift) == 0) {
-            text_addf(text, "%llu%s", (unsigned long long) bytes >> units[i].shift, units[i].suffix);
+            text_addf(text, "%llu%s", (unsigned long long) bytes >> units[i].shift,
+                      units[i].suffix);
             return;
         }
     text_addf(text, "%llu", (unsigned long long) bytes);
@@ -143,7 +146,7 @@ count_set(struct env *env, const struct env_row *row, const char *text)
     return true;
 }
 
-/* A tiny limit gives a tiny default, below what REPLICA_MEMORY may be: then the command says what it needs. */
+/* A tiny limit gives the least that may be said; the command then tells how much it needs. */
 static uint64_t
 memory_auto(const struct env_row *row)
 {
@@ -190,9 +193,10 @@ compression_set(struct env *env, const struct env_row *row, const char *text)
 }
 
 static bool (*const setters[])(struct env *, const struct env_row *, const char *) = {
-    [TYPE_TEXT] = text_set,     [TYPE_PLACE] = place_set,   [TYPE_COMMAND] = command_set,
-    [TYPE_YES_NO] = yes_no_set, [TYPE_CHOICE] = choice_set, [TYPE_COUNT] = count_set,
-    [TYPE_BYTES] = bytes_set,   [TYPE_COMPRESSION] = compression_set,
+    [TYPE_TEXT] = text_set,       [TYPE_PLACE] = place_set,
+    [TYPE_COMMAND] = command_set, [TYPE_YES_NO] = yes_no_set,
+    [TYPE_CHOICE] = choice_set,   [TYPE_COUNT] = count_set,
+    [TYPE_BYTES] = bytes_set,     [TYPE_COMPRESSION] = compression_set,
 };
 
 bool
@@ -219,8 +223,8 @@ static void
 add_commands(struct text *text)
 {
     for (size_t i = COMMAND_NONE + 1; i < COMMANDS_COUNT; i++)
-        text_addf(text, "%s%s", i == COMMAND_NONE + 1 ? "" : i + 1 == COMMANDS_COUNT ? " or " : ", ",
-                  command_rows[i].name);
+        text_addf(text, "%s%s", command_rows[i].name, i + 2 < COMMANDS_COUNT ? ", " :
+                  i + 2 == COMMANDS_COUNT ? " or " : "");
 }
 
 void
@@ -242,7 +246,8 @@ env_value_add_allowed(const struct env_row *row, struct text *text)
         add_choices(row->choices, text);
         break;
     case TYPE_COUNT:
-        text_addf(text, "%llu to %llu", (unsigned long long) row->min, (unsigned long long) row->max);
+        text_addf(text, "%llu to %llu", (unsigned long long) row->min,
+                  (unsigned long long) row->max);
         break;
     case TYPE_BYTES:
         env_bytes_add(row->min, text);
@@ -255,9 +260,8 @@ env_value_add_allowed(const struct env_row *row, struct text *text)
 static void
 add_choice(const char *choices, unsigned index, struct text *text)
 {
-    while (index-- > 0) {
+    while (index-- > 0)
         choices = strchr(choices, '|') + 1;
-    }
     text_add_bytes(text, choices, strcspn(choices, "|"));
 }
 

@@ -1,0 +1,109 @@
+/* main - the front door: environment, command, exit status; nothing else. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "commands/commands.h"
+
+/* The linked-in pg_dump.  replica runs /proc/self/exe under this name as its own child. */
+extern int pg_dump_main(int argc, char **argv);
+
+enum { TERMINATION_BYTES_MAX = 4096 }; /* Kubernetes keeps no more */
+
+static bool (*const runs[COMMANDS_COUNT])(const struct env *, struct stop *, struct fault *) = {
+#define COMMAND(code, name, run, from, to, sentence) [code] = run,
+#include "env/command.def"
+#undef COMMAND
+};
+
+static bool
+is_pg_dump(const char *path)
+{
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
+    return path != NULL && strcmp(slash == NULL ? path : slash + 1, "pg_dump") == 0;
+}
+
+/* When stdin, stdout or stderr is closed, the next file to be opened would become it, and log lines
+ * would end up in a dump.  A directory in their place refuses every byte. */
+static void
+standard_descriptors_hold(void)
+{
+    int fd;
+    do
+        fd = open("/", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Write where Kubernetes looks for the reason, if it has put a file there. */
+static void
+termination_write(const char *sentences)
+{
+    size_t size = strlen(sentences);
+    int fd = open("/dev/termination-log", O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (size > TERMINATION_BYTES_MAX)
+        size = TERMINATION_BYTES_MAX;
+    ssize_t written = write(fd, sentences, size);
+    (void) written; /* the log line is the one that counts */
+    close(fd);
+}
+
+/* Say why it failed, one log line per sentence. */
+static int
+fail(const char *sentences, int status)
+{
+    const char *at = sentences;
+
+    for (;;) {
+        size_t length = strcspn(at, "\n");
+        if (length > 0)
+            log_error("%.*s", (int) length, at);
+        if (at[length] == '\0')
+            break;
+        at += length + 1;
+    }
+    termination_write(sentences);
+    return status;
+}
+
+static int
+run(const struct env *env)
+{
+    struct stop stop;
+    struct fault fault = {0};
+
+    if (!stop_init(&stop, &fault))
+        return fail(fault.text, err_exit_status(fault.err));
+    stop_on_signals(&stop);
+    if (runs[env->command](env, &stop, &fault))
+        return 0;
+
+    int status = err_exit_status(fault.err), number = atomic_load(&stop.signal);
+    if (fault.err == ERR_STOPPED && number != 0) {
+        fault_because(&fault, "by signal %d", number);
+        status = 128 + number;
+    }
+    return fail(fault.text, status);
+}
+
+int
+main(int argc, char **argv, char **variables)
+{
+    if (is_pg_dump(argv[0]))
+        return pg_dump_main(argc, argv);
+
+    struct env env;
+    standard_descriptors_hold();
+    bool ok = env_read(&env, argv + (argc > 0), variables);
+    log_init(env.log_format, env.log_level);
+    int status = ok ? run(&env) : fail(text_of(&env.mistakes), err_exit_status(ERR_CONFIG));
+    env_free(&env);
+    return status;
+}
