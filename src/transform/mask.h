@@ -1,0 +1,130 @@
+/* mask - a transformer bound to one column, and what it does to one value.
+ *
+ * Private to transform/.  transformers.def is the table of all transformers; from it come this
+ * enum, the reference that `replica transformers` prints, the parser of parameters and the
+ * functions below.
+ *
+ *     COPY text ─copy_value_read─▶ bytes ─mask_apply─▶ bytes or NULL ─copy_value_write─▶ COPY text
+ *
+ * Threads: a mask is read-only once bound; any number of threads. */
+#ifndef TRANSFORM_MASK_H
+#define TRANSFORM_MASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/random.h"
+#include "base/text.h"
+#include "pg/catalog.h"
+#include "transform/transform.h"
+
+enum transformer {
+#define TRANSFORMER(id, ...) TRANSFORMER_##id,
+#include "transform/transformers.def"
+#undef TRANSFORMER
+    TRANSFORMERS_COUNT
+};
+
+/* The parameters of a rule; each transformer reads its own. */
+struct settings {
+    const char *domain;  /* email: NULL = example.com */
+    bool domain_keep;    /* email */
+    char character;      /* redacted */
+    unsigned width;      /* redacted, 0..255 */
+    const char *value;   /* fixed; NULL = not given */
+    unsigned given;      /* a bit for each parameter that the rule has */
+};
+
+struct mask {
+    enum transformer transformer;
+    const struct settings *settings;
+    const struct column *column;
+    size_t room;    /* characters of the longest result: by the column or TRANSFORM_FIELD_BYTES */
+    size_t choices; /* first-name: how many names fit */
+};
+
+/* A value that is not NULL, unescaped. */
+struct value {
+    const uint8_t *data;
+    size_t size;
+    bool cut;          /* there was more of it */
+    bool utf8;         /* data is valid UTF-8 as a whole */
+    size_t characters; /* of data */
+};
+
+/* Where a transformer writes; data has room for TRANSFORM_FIELD_BYTES. */
+struct result {
+    uint8_t *data;
+    size_t size;
+    bool null;
+};
+
+typedef void mask_apply_fn(const struct mask *, const struct value *, struct random *,
+                           struct result *);
+
+/* What is wrong with this column for the mask, beyond its kind: adds a sentence to why. */
+typedef bool mask_check_fn(const struct mask *mask, struct text *why);
+
+/* Find a transformer by name; TRANSFORMERS_COUNT when there is none. */
+enum transformer transformer_find(const char *name);
+const struct transformer_info *transformer_info(enum transformer transformer);
+
+/* Whether it takes values of a kind. */
+bool transformer_serves(enum transformer transformer, enum value_kind kind);
+const char *value_kind_name(enum value_kind kind);
+
+/* Put the parameters' defaults. */
+struct settings settings_default(void);
+
+/* Set one parameter; key NULL is the value without a name.  False: why holds the sentence. */
+bool settings_put(struct settings *settings, enum transformer transformer, const char *key,
+                  const char *value, struct text *why);
+
+/* Whether all that must be given is; false: why holds the sentence. */
+bool settings_complete(const struct settings *settings, enum transformer transformer,
+                       struct text *why);
+
+/* Bind to a column.  False when the transformer cannot serve it: why holds the sentence. */
+bool mask_init(struct mask *mask, enum transformer transformer, const struct settings *settings,
+               const struct column *column, struct text *why);
+
+/* Make the result for one value.  size <= TRANSFORM_FIELD_BYTES; cut tells that there was more. */
+void mask_apply(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
+                struct random *random, struct result *result);
+
+/* Add bytes to a result; what does not fit is our own mistake. */
+void result_add(struct result *result, const void *bytes, size_t size);
+
+/* Add count times one byte. */
+void result_fill(struct result *result, char byte, size_t count);
+
+/* mask_text.c */
+mask_apply_fn mask_random_text, mask_first_name, mask_email, mask_keep_first_text;
+mask_apply_fn mask_phone_number, mask_redacted;
+size_t first_names_fitting(size_t room);
+
+/* mask_number.c */
+mask_apply_fn mask_random_integer, mask_random_numeric, mask_random_float, mask_random_boolean;
+mask_apply_fn mask_keep_first_number, mask_credit_card;
+
+/* Whether two numbers as PostgreSQL writes them are the same; without exponents. */
+bool numbers_same(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size);
+
+/* mask_time.c */
+mask_apply_fn mask_random_date, mask_random_uuid;
+
+/* Days of a month 1..12. */
+unsigned month_days(unsigned year, unsigned month);
+
+/* fixed_value.c: whether the column would take the value, as far as can be told without the
+ * server. */
+bool fixed_value_check(const struct column *column, const char *value, struct text *why);
+
+/* utf8 - the few questions we ask.  A cut text may end inside a character, which then does not
+ * count. */
+size_t utf8_valid_size(const uint8_t *data, size_t size); /* bytes of the longest valid beginning */
+size_t utf8_characters(const uint8_t *data, size_t size);
+size_t utf8_prefix(const uint8_t *data, size_t size, size_t characters); /* bytes of the first n */
+
+#endif

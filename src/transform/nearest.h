@@ -1,0 +1,20 @@
+/* nearest - which of many names was probably meant.
+ *
+ * Letters' case costs almost nothing: public.Users, unquoted, is public.users to SQL, and the
+ * table that was created as "Users" is the one that is meant.
+ *
+ * Life:   {.wanted = name}; nearest_offer each; then best.   Threads: one at a time. */
+#ifndef TRANSFORM_NEAREST_H
+#define TRANSFORM_NEAREST_H
+
+enum { NEAREST_BYTES_MAX = 127 }; /* of a name that are compared: two names of 63 bytes and a dot */
+
+struct nearest {
+    const char *wanted;
+    const void *best; /* the thing offered with the nearest name; NULL when none is near */
+    unsigned cost;    /* of best, when there is one */
+};
+
+void nearest_offer(struct nearest *nearest, const char *name, const void *thing);
+
+#endif
