@@ -1,0 +1,156 @@
+"""Promise: a spoilt store is noticed, named, and never restored as if it were whole."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+import compare
+import tool
+
+
+def restore_fails(store, target, code, *phrases):
+    """Restore and export both notice; the destination is not left looking complete."""
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url())
+    tool.refused(result, code, *phrases)
+    tool.refused(tool.run("export", REPLICA_FROM=store.url, REPLICA_TO="stdout:"), code, *phrases)
+
+
+def spoil(path, change):
+    with open(path, "rb") as file:
+        data = file.read()
+    with open(path, "wb") as file:
+        file.write(change(data))
+
+
+def flip(at):
+    def change(data):
+        index = int(at * (len(data) - 1))
+        return data[:index] + bytes([data[index] ^ 0x10]) + data[index + 1:]
+    return change
+
+
+@pytest.mark.parametrize("at", [0, 0.01, 0.5, 0.99, 1])
+def test_a_flipped_byte(small_store, target, at):
+    table, path = small_store.volumes()[-2]
+    spoil(path, flip(at))
+    restore_fails(small_store, target, tool.INTEGRITY, os.path.basename(path))
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, -1])
+def test_a_volume_cut_short(small_store, target, keep):
+    _, path = small_store.volumes()[1]
+    spoil(path, lambda data: data[:keep])
+    restore_fails(small_store, target, tool.INTEGRITY, os.path.basename(path))
+
+
+def test_a_volume_with_something_behind_it(small_store, target):
+    _, path = small_store.volumes()[1]
+    spoil(path, lambda data: data + b"x")
+    restore_fails(small_store, target, tool.INTEGRITY, os.path.basename(path))
+
+
+def test_a_missing_volume(small_store, target):
+    _, path = small_store.volumes()[2]
+    os.remove(path)
+    restore_fails(small_store, target, tool.INTEGRITY, os.path.basename(path))
+
+
+def test_two_volumes_swapped(small_store, target):
+    volumes = [path for table, path in small_store.volumes() if table["name"] == "visits"]
+    assert len(volumes) > 1, "the small database must fill several volumes"
+    os.rename(volumes[0], volumes[0] + ".x")
+    os.rename(volumes[1], volumes[0])
+    os.rename(volumes[0] + ".x", volumes[1])
+    restore_fails(small_store, target, tool.INTEGRITY)
+
+
+@pytest.mark.parametrize("section", ["pre_data", "data", "post_data"])
+def test_a_spoilt_section(small_store, target, section):
+    manifest = small_store.manifest()
+    name = (manifest.get(section) or manifest[section.replace("_", "-")])["name"]
+    spoil(os.path.join(small_store.dump_path(), name), flip(0.7))
+    restore_fails(small_store, target, tool.INTEGRITY, name)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"no json", b"[]", b"null", b"{}", b"\xff\xfe", b'{"format": 1}', b'{"format": "1"}'])
+def test_a_manifest_that_is_none(small_store, target, content):
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: content)
+    restore_fails(small_store, target, tool.INTEGRITY, "manifest")
+
+
+def test_a_manifest_cut_short(small_store, target):
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: data[:len(data) // 2])
+    restore_fails(small_store, target, tool.INTEGRITY, "manifest")
+
+
+def changed(change):
+    def apply(data):
+        manifest = json.loads(data)
+        change(manifest)
+        return json.dumps(manifest).encode()
+    return apply
+
+
+def test_a_newer_format(small_store, target):
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(lambda m: m.update(format=m["format"] + 1)))
+    restore_fails(small_store, target, tool.CONFIGURATION, "format", "newer")
+
+
+def test_a_name_that_leads_out_of_the_store(small_store, target):
+    def change(manifest):
+        manifest["tables"][0]["volumes"][0]["name"] = "../../../../etc/hostname"
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(change))
+    restore_fails(small_store, target, tool.INTEGRITY, "name")
+
+
+def test_rows_that_do_not_add_up(small_store, target):
+    """The counts of the manifest are compared with what arrived."""
+    def change(manifest):
+        table = [t for t in manifest["tables"] if t["name"] == "people"][0]
+        table["rows"] += 1
+        table["volumes"][0]["rows"] += 1
+        manifest["rows"] += 1
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(change))
+    result = tool.run("restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url())
+    tool.refused(result, tool.INTEGRITY, "people", "4001", "4000")
+
+
+def test_list_says_what_can_not_be_read(small, small_store):
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: b"no json")
+    broken = os.path.basename(small_store.file(os.listdir(small_store.path)[0]))
+    result = tool.run("list", REPLICA_FROM=small_store.url)
+    assert [name for name in os.listdir(small_store.path) if name.startswith("dump-")][0] in result.out
+    assert result.code in (0, tool.INTEGRITY)
+
+
+def test_the_last_good_dump_can_still_be_named(small, small_store, target):
+    good = list(small_store.manifests())[-1]
+    tool.dump(small, small_store)
+    spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: b"no json")
+    tool.restore(small_store, target, REPLICA_DUMP=good)
+    compare.assert_same(small, target)
+
+
+def test_the_index_is_no_truth(small, small_store, target):
+    """index.json is for people and other tools; spoilt or lost it hides no dump."""
+    for spoiling in [lambda path: os.remove(path), lambda path: spoil(path, lambda data: b"no json")]:
+        path = small_store.file("index.json")
+        assert os.path.exists(path)
+        spoiling(path)
+        assert len(small_store.manifests()) == len([d for d in tool.listed(small_store)["dumps"]])
+        tool.restore(small_store, target, REPLICA_CLEAN="yes")
+        tool.dump(small, small_store)
+        index = json.loads(small_store.read("index.json"))
+        assert [d["directory_name"] for d in index["dumps"]] == list(small_store.manifests())
+
+
+def test_something_else_in_the_store_is_left_alone(small, small_store, target):
+    os.makedirs(small_store.file("dump-not-ours"))
+    open(small_store.file("dump-not-ours/file"), "w").close()
+    open(small_store.file("notes.txt"), "w").close()
+    tool.dump(small, small_store)
+    tool.restore(small_store, target)
+    assert os.path.exists(small_store.file("notes.txt")) and os.path.exists(small_store.file("dump-not-ours/file"))
+    shutil.rmtree(small_store.file("dump-not-ours"))

@@ -1,0 +1,84 @@
+"""Promise: kill -9 at any moment leaves no half dump that looks whole, and nothing that stops the next run."""
+
+import json
+import signal
+import time
+
+import pytest
+
+import compare
+import tool
+
+MOMENTS = 20
+
+
+def kill_at(seconds, command, **variables):
+    """Run and kill it so many seconds later.  Returns whether it was still running."""
+    process = tool.start(command, **variables)
+    time.sleep(seconds)
+    alive = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return alive
+
+
+def complete(store):
+    """Dumps that `list` calls complete; they must be exactly those with a manifest."""
+    names = [each["name"] for each in tool.listed(store)["dumps"] if each["state"] == "complete"]
+    assert names == list(store.manifests())
+    return names
+
+
+def dump_killed_at(source, store, moments):
+    seconds = tool.dump(source, store).seconds
+    killed = 0
+    for n in range(moments):
+        before = complete(store)
+        alive = kill_at(seconds * (n + 0.5) / moments, "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url)
+        killed += alive
+        after = complete(store)
+        assert after[:len(before)] == before and len(after) <= len(before) + 1
+    assert killed > moments * 2 // 3
+    tool.dump(source, store)
+
+
+def restore_killed_at(source, store, target, moments):
+    """Each run starts on what the killed one before it has left."""
+    tool.dump(source, store)
+    seconds = tool.restore(store, target).seconds
+    killed = 0
+    for n in range(moments):
+        killed += kill_at(seconds * (n + 0.5) / moments, "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_CLEAN="yes")
+    assert killed > moments * 2 // 3
+    tool.restore(store, target, REPLICA_CLEAN="yes")
+    compare.assert_same(source, target)
+
+
+def test_a_dump_killed_at_twenty_moments(small, store, target):
+    dump_killed_at(small, store, MOMENTS)
+    tool.restore(store, target)
+    compare.assert_same(small, target)
+
+
+def test_a_restore_killed_at_twenty_moments(small, store, target):
+    restore_killed_at(small, store, target, MOMENTS)
+
+
+@pytest.mark.long
+def test_a_dump_of_the_whole_sample_killed_at_a_hundred_moments(shop, store):
+    dump_killed_at(shop, store, 100)
+
+
+@pytest.mark.long
+def test_a_restore_of_the_whole_sample_killed_at_a_hundred_moments(shop, store, target):
+    restore_killed_at(shop, store, target, 100)
+
+
+def test_two_dumps_at_once_into_one_store(small, store, target):
+    processes = [tool.start("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url) for _ in range(4)]
+    for process in processes:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert len(complete(store)) == 4
+    index = json.loads(store.read("index.json"))
+    assert len(index["dumps"]) == 4

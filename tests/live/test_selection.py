@@ -1,0 +1,65 @@
+"""Promise: patterns choose tables, what can not stand without them stays away, and the rest restores."""
+
+import compare
+import tool
+
+
+def moved(source, store, target, **variables):
+    tool.dump(source, store, **variables)
+    tool.restore(store, target)
+
+
+def test_included_tables_alone(small, store, target):
+    moved(small, store, target, REPLICA_TABLES="public.people, settings")
+    assert compare.tables(target) == ["public.people", "public.settings"]
+    assert compare.table_rows(target, "people") == compare.table_rows(small, "people")
+
+
+def test_a_table_whose_foreign_key_leads_out_of_the_selection(small, store, target):
+    moved(small, store, target, REPLICA_TABLES="visits")
+    assert compare.tables(target) == ["public.visits"]
+    assert compare.counts(target) == {"public.visits": 9000}
+    assert target.sql("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == "0"
+
+
+def test_skipped_tables_take_their_dependents_along(small, store, target):
+    moved(small, store, target, REPLICA_SKIP_TABLES="public.visits")
+    assert "public.visits" not in compare.tables(target)
+    assert target.sql("SELECT count(*) FROM pg_class WHERE relname = 'visits_a_person'") == "0"
+    assert target.sql("SELECT count FROM people_count") == "4000"
+
+
+def test_skipped_data_leaves_the_structure(small, store, target):
+    moved(small, store, target, REPLICA_SKIP_DATA="vis*")
+    compare.assert_same(small, target, "-s")
+    assert compare.counts(target) == dict(compare.counts(small), **{"public.visits": 0})
+    skipped = [t for t in store.manifest()["tables"] if t["name"] == "visits"][0]
+    assert skipped["data"] is False and skipped["volumes"] == []
+
+
+def test_a_partitioned_table_brings_its_leaves(small, store, target):
+    moved(small, store, target, REPLICA_TABLES="public.parts")
+    assert target.sql("SELECT count(*) FROM parts") == "3000"
+
+
+def test_quoted_patterns_are_literal_and_unquoted_ones_fold(shop, store, target):
+    moved(shop, store, target, REPLICA_TABLES='"Awkward ""Zoo"""."*",  "Awkward ""Zoo"""."Mixed Case.with dot" # a comment\nPUBLIC.Products')
+    assert compare.tables(target) == ['"Awkward ""Zoo"""."*"', '"Awkward ""Zoo"""."Mixed Case.with dot"', "public.products"]
+
+
+def test_wildcards(small, store, target):
+    moved(small, store, target, REPLICA_TABLES="pub*.?e*", REPLICA_SKIP_TABLES="settings")
+    assert compare.tables(target) == ["public.people"]
+
+
+def test_a_pattern_that_fits_nothing_is_an_error(small, store):
+    for variable in ["REPLICA_TABLES", "REPLICA_SKIP_TABLES", "REPLICA_SKIP_DATA"]:
+        result = tool.run("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, **{variable: "public.people,public.peeple"})
+        tool.refused(result, tool.CONFIGURATION, "peeple", variable)
+    assert store.files() == []
+
+
+def test_a_pattern_that_can_not_be_read_is_an_error(small, store):
+    for pattern in ['"open', "a.b.c", "a..b"]:
+        result = tool.run("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, REPLICA_TABLES=pattern)
+        tool.refused(result, tool.CONFIGURATION, "REPLICA_TABLES")
