@@ -15,6 +15,8 @@ struct line {
     bool compressed, encrypted;
 };
 
+/* Other programs read this file, and many refuse a lone surrogate: a database's name that is no
+ * UTF-8 is shown here, not kept; its manifest keeps it. */
 static void
 line_add(struct text *text, const struct line *line, bool first)
 {
@@ -27,7 +29,7 @@ line_add(struct text *text, const struct line *line, bool first)
     text_addf(text, "\"rows\":%llu,\"tables\":%llu,\"plain_bytes\":%llu,\"database\":",
               (unsigned long long) line->rows, (unsigned long long) line->tables,
               (unsigned long long) line->plain_bytes);
-    json_add_bytes(text, line->database);
+    json_add_string(text, line->database);
     text_add(text, "}");
 }
 
