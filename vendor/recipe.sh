@@ -59,7 +59,7 @@ unpack_and_build() {
 }
 
 # Everything hangs on the compiler and the flags; the libraries of a static target hang on its musl, too.
-base=$({ $CC --version; echo "$CFLAGS $LDFLAGS"; pwd; cat vendor/recipe.sh; } | sha256sum)
+base=$({ $CC --version; echo "$CFLAGS $LDFLAGS"; pwd; } | sha256sum)
 versions=$(mktemp)
 trap 'rm -f "$versions"' EXIT
 echo "/* Written by vendor/recipe.sh. */" >"$versions"
