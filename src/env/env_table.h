@@ -15,7 +15,7 @@ enum {
 
 #define ENV_PREFIX "REPLICA_"
 
-/* The names of defaults that env_machine.h works out. */
+/* The names of defaults that machine.h works out. */
 #define AUTO_JOBS "by CPUs, at most 8"
 #define AUTO_MEMORY "half of the cgroup's limit, at most 256 MiB"
 

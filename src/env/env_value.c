@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "env/env_machine.h"
+#include "env/machine.h"
 #include "env/env_table.h"
 
 enum {

@@ -1,4 +1,5 @@
-/* env_names - names that are nearly ours, and names that only look like ours. */
+/* name - names that are nearly ours, and names that only look like ours. */
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -8,6 +9,13 @@ static size_t
 least(size_t one, size_t other)
 {
     return one < other ? one : other;
+}
+
+/* Letters of either case are the same: REPLICA_jobs is a near miss, not four mistakes. */
+static bool
+same(char one, char other)
+{
+    return toupper((unsigned char) one) == toupper((unsigned char) other);
 }
 
 /* Optimal string alignment: three rows of the matrix are enough. */
@@ -24,9 +32,9 @@ name_distance(const char *one, const char *other)
         size_t *row = rows[i % 3], *above = rows[(i - 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= other_size; j++) {
-            size_t same = one[i - 1] == other[j - 1] ? 0 : 1;
-            row[j] = least(above[j - 1] + same, least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1])
+            size_t replaced = same(one[i - 1], other[j - 1]) ? 0 : 1;
+            row[j] = least(above[j - 1] + replaced, least(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && same(one[i - 1], other[j - 2]) && same(one[i - 2], other[j - 1]))
                 row[j] = least(row[j], rows[(i - 2) % 3][j - 2] + 1);
         }
     }
@@ -37,8 +45,7 @@ name_distance(const char *one, const char *other)
 static size_t
 distance_max(const char *name)
 {
-    size_t max = strlen(name) / 3;
-    return max < 2 ? 2 : max;
+    return strlen(name) / 3 + 1;
 }
 
 const char *

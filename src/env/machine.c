@@ -1,5 +1,5 @@
-/* env_machine - see env_machine.h. */
-#include "env/env_machine.h"
+/* machine - see machine.h. */
+#include "env/machine.h"
 
 #include <inttypes.h>
 #include <limits.h>

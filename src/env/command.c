@@ -1,4 +1,4 @@
-/* env_command - which command is meant, and whether what it needs stands at its two ends. */
+/* command - which command is meant, and whether what it needs stands at its two ends. */
 #include <string.h>
 
 #include "env/env_table.h"

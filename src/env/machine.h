@@ -1,12 +1,12 @@
-/* env_machine - what this machine, or the container we are in, lets us use.
+/* machine - what this machine, or the container we are in, lets us use.
  *
  * A container's limits stand in its control groups, version 1 or 2, and a limit higher up in the
  * tree holds as well; the smallest one counts.  Inside a container the path that /proc/self/cgroup
  * names may not exist, since only its end is mounted, so every level that is there is asked.
  *
  * root is put before /proc and /sys: "" but in tests.  Threads: any. */
-#ifndef ENV_ENV_MACHINE_H
-#define ENV_ENV_MACHINE_H
+#ifndef ENV_MACHINE_H
+#define ENV_MACHINE_H
 
 #include <stdint.h>
 
