@@ -1,6 +1,5 @@
 """Promise: no lock-in: a dump becomes SQL that psql takes, by replica's export or by stock tools alone."""
 
-import json
 import os
 import subprocess
 

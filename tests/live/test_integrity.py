@@ -119,10 +119,11 @@ def test_rows_that_do_not_add_up(small_store, target):
 
 def test_list_says_what_can_not_be_read(small, small_store):
     spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: b"no json")
-    broken = os.path.basename(small_store.file(os.listdir(small_store.path)[0]))
-    result = tool.run("list", REPLICA_FROM=small_store.url)
-    assert [name for name in os.listdir(small_store.path) if name.startswith("dump-")][0] in result.out
-    assert result.code in (0, tool.INTEGRITY)
+    entry = tool.listed(small_store)["dumps"][0]
+    assert entry["name"] == os.path.basename(small_store.dump_path())
+    assert entry["state"] == "unreadable" and "manifest" in entry["problem"]
+    result = tool.succeed(tool.run("list", REPLICA_FROM=small_store.url))
+    assert "unreadable" in result.out and "manifest" in result.err
 
 
 def test_the_last_good_dump_can_still_be_named(small, small_store, target):

@@ -8,7 +8,7 @@ import compare
 import tool
 
 # Every value is one of a kind, so that finding it means finding the original.
-SENTINELS = """
+SENTINELS = '''
 CREATE SCHEMA "Odd ""schema""";
 CREATE TABLE "Odd ""schema"""."My.Table" (id integer PRIMARY KEY, "First name" text, keep text, "e.mail" varchar(60) UNIQUE,
     phone text, card text, born date, seen timestamptz, amount numeric(14,2), pin integer, code char(20), secret text,
@@ -19,7 +19,7 @@ INSERT INTO "Odd ""schema"""."My.Table" SELECT n, 'fn' || md5('f' || n), 'kept' 
     'cd' || substr(md5('c' || n), 1, 18), 'se' || md5('s' || n) || E'\\t\\n\\\\', 'le' || md5('l' || n),
     CASE WHEN n % 3 = 0 THEN NULL ELSE 'no' || md5('n' || n) END
     FROM generate_series(1, 3000) AS n;
-"""
+'''
 TABLE = '"Odd ""schema"""."My.Table"'
 RULES = {
     '"First name"': "first-name", '"e.mail"': "email", "phone": "phone-number", "card": "credit-card", "born": "random-date",
@@ -78,9 +78,9 @@ def test_the_manifest_says_what_was_ruled(sentinels, store):
 
 def test_a_rule_on_a_parent_holds_for_every_child(shop, store, target):
     tool.dump(shop, store, REPLICA_TABLES='public.order_lines*, "Awkward ""Zoo"""."Child ""one""", "Awkward ""Zoo""".*parent, "Awkward ""Zoo""".grand_child,'
-              ' public.orders, public.products, public.customers, public.staff', REPLICA_TRANSFORM="""
+              ' public.orders, public.products, public.customers, public.staff', REPLICA_TRANSFORM='''
               public.order_lines.price  fixed(1.23)
-              "Awkward ""Zoo""".parent.kind  fixed(masked)""")
+              "Awkward ""Zoo""".parent.kind  fixed(masked)''')
     tool.restore(store, target)
     assert target.sql("SELECT DISTINCT price FROM public.order_lines") == "1.23"
     assert target.sql('SELECT DISTINCT kind FROM "Awkward ""Zoo""".parent') == "masked"

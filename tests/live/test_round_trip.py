@@ -1,5 +1,7 @@
 """Promise: without rules, what is restored is what was dumped; pg_dump finds no difference, in no byte."""
 
+import os
+
 import pytest
 
 import compare
@@ -35,7 +37,7 @@ def test_a_well_known_sample(server, name, store, databases, target):
 
 def test_owners_and_privileges_stay_behind_unless_asked_for(shop, store, target):
     round_trip(shop, store, target, REPLICA_SKIP_DATA="*.*")
-    compare.assert_same(shop, target, "-s", "-O", "-x", "--exclude-schema=none")
+    compare.assert_same(shop, target, "-s", "-O", "-x")
     owners = target.sql("SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|info)'")
     assert owners == "postgres"
     assert target.sql("SELECT relacl FROM pg_class WHERE oid = 'public.orders'::regclass") == ""
@@ -121,10 +123,9 @@ def test_the_planner_knows_the_restored_tables(shop, store, target):
     assert target.sql("SELECT count(*) > 3 FROM pg_stats WHERE tablename = 'orders'") == "t"
 
 
-def test_an_extension_s_own_rows(server, request, databases, store, target):
+def test_an_extension_s_own_rows(server, databases, store, target):
     """What an extension registers as configuration goes along, under the condition it gave; the rest of its
     tables belongs to CREATE EXTENSION."""
-    import os
     folder = server.sql("SELECT setting || '/extension' FROM pg_config WHERE name = 'SHAREDIR'")
     if not os.access(folder, os.W_OK):
         pytest.skip("the server's extension directory is not writable")

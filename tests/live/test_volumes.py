@@ -1,5 +1,6 @@
 """Promise: how a dump is cut, packed and worked on in parallel changes nothing of what is restored."""
 
+import hashlib
 import os
 
 import pytest
@@ -65,7 +66,6 @@ def test_each_volume_stands_alone(small, small_store, databases, server):
 
 
 def test_sizes_and_digests_are_those_of_the_files(small, small_store):
-    import hashlib
     name, manifest = list(small_store.manifests().items())[-1]
     objects = [manifest["pre_data"], manifest["data"], manifest["post_data"]] + [v for t in manifest["tables"] for v in t["volumes"]]
     for each in objects:

@@ -35,10 +35,10 @@ class Store:
         self.url = "file://" + path
 
     def files(self):
-        """Every file below, as paths relative to the store."""
+        """Every file below but the lock, as paths relative to the store."""
         found = []
         for folder, _, names in os.walk(self.path):
-            found += [os.path.relpath(os.path.join(folder, name), self.path) for name in names]
+            found += [os.path.relpath(os.path.join(folder, name), self.path) for name in names if name != ".lock"]
         return sorted(found)
 
     def file(self, name):
