@@ -87,7 +87,7 @@ mistake(struct binding *binding, const struct rule *rule, struct met *met, const
     met->mistakes++;
 }
 
-/* A table of the wanted name in any schema comes last, when no pair of names is near. */
+/* Another case of letters is the first guess, the same name in another schema the second. */
 static const struct table *
 table_nearest(const struct catalog *catalog, const struct rule *rule)
 {
@@ -105,7 +105,8 @@ table_nearest(const struct catalog *catalog, const struct rule *rule)
     }
     text_free(&wanted);
     text_free(&offered);
-    return nearest.best != NULL ? nearest.best : alone.best;
+    bool case_only = nearest.best != NULL && nearest.cost <= 1;
+    return case_only || alone.best == NULL ? nearest.best : alone.best;
 }
 
 static void

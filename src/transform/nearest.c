@@ -47,7 +47,7 @@ nearest_offer(struct nearest *nearest, const char *name, const void *thing)
     unsigned steps = distance(nearest->wanted, wanted_size, name, name_size);
     unsigned cost = steps * 2 + (steps == 0 && strcmp(nearest->wanted, name) != 0);
 
-    if (steps > 1 + wanted_size / 5)
+    if (steps > 1 + wanted_size / 8)
         return;
     if (nearest->best == NULL || cost < nearest->cost) {
         nearest->best = thing;
