@@ -86,7 +86,7 @@ version_run(const struct env *env, struct stop *stop, struct fault *fault)
     text_addf(&text, "musl     %s\n", VENDOR_MUSL_VERSION);
     text_addf(&text, "BearSSL  %s\n", VENDOR_BEARSSL_VERSION);
     text_addf(&text, "zstd     %s\n", ZSTD_versionString());
-    text_addf(&text, "libpq    %d.%d\n", libpq / 10000, libpq % 10000);
-    text_addf(&text, "pg_dump  %s\n", VENDOR_POSTGRESQL_VERSION);
+    text_addf(&text, "libpq    %d.%d (PostgreSQL)\n", libpq / 10000, libpq % 10000);
+    text_addf(&text, "pg_dump  %s (PostgreSQL)\n", VENDOR_POSTGRESQL_VERSION);
     return write_and_free(&text, stop, fault);
 }

@@ -175,6 +175,26 @@ ends_check(struct env *env)
         env->store = row->from == END_STORE ? env->from : env->to;
 }
 
+/* What a dump holds was decided when it was made.  Who names rules or tables at a restore believes
+ * that they hold, so to pass over them in silence would show what should have been hidden. */
+static void
+choices_check(struct env *env)
+{
+    static const enum env_variable choices[] = {
+        ENV_VARIABLE_tables,
+        ENV_VARIABLE_skip_tables,
+        ENV_VARIABLE_skip_data,
+        ENV_VARIABLE_transform,
+    };
+
+    if (env->command != COMMAND_RESTORE && env->command != COMMAND_EXPORT)
+        return;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
+        if (env->origins[choices[i]] == ENV_GIVEN || env->origins[choices[i]] == ENV_FILE)
+            env_mistake(env, "%s is set, but %s takes all of a dump as it is; set it for the dump",
+                        env_rows[choices[i]].name, env_command_name(env->command));
+}
+
 /* A command that looks at nothing may differ from REPLICA_COMMAND: inside the pod of a dump,
  * `replica env` is the question what that dump would do. */
 void
@@ -195,4 +215,5 @@ command_choose(struct env *env, char *const *arguments)
         command_infer(env);
     if (env->command != COMMAND_NONE)
         ends_check(env);
+    choices_check(env);
 }

@@ -1,9 +1,10 @@
 /* env - everything that a user can say, read once from the environment.
  *
- *     env.def ──┬─ env_value.c   text to value           REPLICA_JOBS=4  ─▶ env.jobs
- *               ├─ env.c         the walk, the mistakes   REPLICA_JBOS=4  ─▶ "did you mean ...?"
- *               └─ env_print.c   env, help, docs/configuration.md
- *     command.def ─ which command, and what it needs to stand at its two ends
+ *     env.def ──────┬── env.c         the walk: values, files, mistakes
+ *                   ├── env_value.c   REPLICA_JOBS=4  -> env.jobs
+ *                   ├── name.c        REPLICA_JBOS=4  -> "did you mean REPLICA_JOBS?"
+ *                   └── env_print.c   -> env, help, docs/configuration.md
+ *     command.def ───── command.c     which command, and is what it needs at its two ends
  *
  * There are no configuration files and no flags.  Each variable X may be given as X_FILE, the path
  * of a file that holds the value.  All mistakes are collected, none is the first one, and a

@@ -264,6 +264,8 @@ markdown_variables(struct text *text)
              "  is 2.\n"
              "- Sizes are bytes, or take `KiB`, `MiB`, `GiB`, or `K`, `M`, `G` for the same\n"
              "  powers of 1024.\n"
+             "- `restore` and `export` take all of a dump as it is: to set tables or rules for\n"
+             "  them is a mistake, not something that is passed over.\n"
              "- `replica env` shows what holds; passwords inside of URLs are left out.\n");
     for (size_t i = 0; i < ENV_VARIABLES_COUNT; i++) {
         const struct env_row *row = &env_rows[i];

@@ -1,5 +1,5 @@
-/* env - any bytes as arguments and variables: each line is one; those before the first empty line are
- * arguments.  Files are left alone: their bytes come through the same parsers. */
+/* env - any bytes as arguments and variables: each line is one; those before the first empty line
+ * are arguments.  Files are left alone: their bytes come through the same parsers. */
 #include "env/env.h"
 
 #include <assert.h>

@@ -10,6 +10,12 @@
 
 enum { WIDE = PROGRESS_LINE_MAX - 1 };
 
+#define EMPTY_BAR "[                    ]"
+#define THIRD_BAR "[====>               ]"
+#define HALF_BAR "[=========>          ]"
+#define LONG_BAR "[==================> ]"
+#define FULL_BAR "[====================]"
+
 static const uint64_t MIB = 1 << 20, GIB = 1 << 30;
 
 static void
@@ -33,8 +39,8 @@ line_of_a_run(void **state)
         .at_ms = 60000, .plain_bytes = 1 * GIB + 1800 * MIB, .rows = 4123456, .tables_done = 12};
     (void) state;
 
-    line_is("dump  12/40 tables  2.8 GiB  4.1 M rows  180 MiB/s  ~3 min left  [====>               ]",
-            40, 11 * GIB, before, now, WIDE);
+    line_is("dump  12/40 tables  2.8 GiB  4.1 M rows  180 MiB/s  ~3 min left  " THIRD_BAR, 40,
+            11 * GIB, before, now, WIDE);
     line_is("dump  12/40 tables  2.8 GiB  4.1 M rows  180 MiB/s", 40, 0, before, now, WIDE);
     line_is("dump  12/40 tables  2.8 GiB  4.1 M rows  180 MiB/s  ~3 min left", 40, 11 * GIB, before,
             now, 79);
@@ -51,20 +57,18 @@ line_of_the_edges(void **state)
     (void) state;
 
     line_is("dump  0/0 tables  0 B  0 rows  0 B/s", 0, 0, none, none, WIDE);
-    line_is("dump  0/1 tables  0 B  0 rows  0 B/s  [                    ]", 1, 100, none, now, WIDE);
+    line_is("dump  0/1 tables  0 B  0 rows  0 B/s  " EMPTY_BAR, 1, 100, none, now, WIDE);
 
     /* An estimate that is passed stays short of the end, and says nothing of the time left. */
     now = (struct progress_count){.at_ms = 10000, .plain_bytes = 5000, .rows = 1};
-    line_is("dump  0/1 tables  4.9 KiB  1 row  500 B/s  [==================> ]", 1, 100, none, now,
-            WIDE);
+    line_is("dump  0/1 tables  4.9 KiB  1 row  500 B/s  " LONG_BAR, 1, 100, none, now, WIDE);
     now.tables_done = 1;
-    line_is("dump  1/1 tables  4.9 KiB  1 row  500 B/s  [====================]", 1, 100, none, now,
-            WIDE);
+    line_is("dump  1/1 tables  4.9 KiB  1 row  500 B/s  " FULL_BAR, 1, 100, none, now, WIDE);
 
     now = (struct progress_count){
         .at_ms = UINT64_MAX / 4, .plain_bytes = UINT64_MAX, .rows = UINT64_MAX};
-    line_is("dump  0/2 tables  16.0 EiB  18.4 E rows  3.9 KiB/s  [==================> ]", 2,
-            UINT64_MAX, none, now, WIDE);
+    line_is("dump  0/2 tables  16.0 EiB  18.4 E rows  3.9 KiB/s  " LONG_BAR, 2, UINT64_MAX, none,
+            now, WIDE);
 }
 
 static void
@@ -74,11 +78,11 @@ rows_and_times(void **state)
         uint64_t rows, at_ms;
         const char *wanted;
     } cases[] = {
-        {999, 10000, "dump  0/2 tables  100 B  999 rows  10 B/s  ~10 s left  [=========>          ]"},
-        {1000, 89000, "dump  0/2 tables  100 B  1.0 k rows  1 B/s  ~89 s left  [=========>          ]"},
-        {99949, 90000, "dump  0/2 tables  100 B  99.9 k rows  1 B/s  ~2 min left  [=========>          ]"},
-        {999949, 7200000, "dump  0/2 tables  100 B  1000 k rows  0 B/s  ~2 h left  [=========>          ]"},
-        {999950, 259200000, "dump  0/2 tables  100 B  1.0 M rows  0 B/s  ~3 d left  [=========>          ]"},
+        {999, 10000, "dump  0/2 tables  100 B  999 rows  10 B/s  ~10 s left  " HALF_BAR},
+        {1000, 89000, "dump  0/2 tables  100 B  1.0 k rows  1 B/s  ~89 s left  " HALF_BAR},
+        {99949, 90000, "dump  0/2 tables  100 B  99.9 k rows  1 B/s  ~2 min left  " HALF_BAR},
+        {999949, 7200000, "dump  0/2 tables  100 B  1000 k rows  0 B/s  ~2 h left  " HALF_BAR},
+        {999950, 259200000, "dump  0/2 tables  100 B  1.0 M rows  0 B/s  ~3 d left  " HALF_BAR},
     };
     const struct progress_count none = {0};
     (void) state;
@@ -148,8 +152,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(line_of_a_run),   cmocka_unit_test(line_of_the_edges),
-        cmocka_unit_test(rows_and_times),  cmocka_unit_test(counted_by_many),
+        cmocka_unit_test(line_of_a_run),  cmocka_unit_test(line_of_the_edges),
+        cmocka_unit_test(rows_and_times), cmocka_unit_test(counted_by_many),
         cmocka_unit_test(switched_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,10 @@ sentences(void **state)
     sentence("list needs a store (file:///dir) in REPLICA_FROM or REPLICA_TO, which are "
              "'postgres://me@h/d' and not set",
              "list", from, "");
+    sentence("restore needs a database (postgres://user@host/name) in REPLICA_TO, which is not "
+             "set\nREPLICA_TRANSFORM is set, but restore takes all of a dump as it is; set it for "
+             "the dump",
+             "restore", "REPLICA_FROM=file:///d", "REPLICA_TRANSFORM=a.b.c null");
     sentence("'dmup' is no command; did you mean dump?", "dmup", "", "");
     sentence("'postgres://me@h' is no command; `replica help` lists them", "postgres://me:pw@h",
              "", "");
@@ -186,7 +190,7 @@ safe_places(void **state)
         {"postgres://me:12/pw@h/d", "postgres://me@h/d"},
         {"postgres://me:pw", "postgres://me"},
         {"postgres://:pw@h/d", "postgres://@h/d"},
-        {"postgres://me:pw@h/d?user=a@b&sslmode=require", "postgres://me@h/d?user=a@b&sslmode=require"},
+        {"postgres://me:pw@h/d?user=a@b&x=y", "postgres://me@h/d?user=a@b&x=y"},
         {"postgres://h/d?user=a@b", "postgres://h/d?user=a@b"},
         {"postgres://h/d?password=pw", "postgres://h/d"},
         {"postgres://h/d?x=1&password=pw&y=2", "postgres://h/d?x=1&y=2"},

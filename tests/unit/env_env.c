@@ -41,7 +41,7 @@ static char file_variable[128];
 static const char *
 file_with(const char *name, const void *bytes, size_t size)
 {
-    strcpy(file_path + strlen(file_path) - 6, "XXXXXX");
+    memset(file_path + strlen(file_path) - 6, 'X', 6);
     int fd = mkstemp(file_path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, size), size);
@@ -164,8 +164,9 @@ kubernetes_is_ignored(void **state)
                      "REPLICA_PORT_5432_TCP=tcp://10.0.0.1:5432", "REPLICA_SERVICE_HOST=10.0.0.1",
                      "REPLICA_SERVICE_PORT_HTTP=80", "REPLICA_DB_SERVICE_HOST=10.0.0.1",
                      "REPLICA_DB_SERVICE_PORT=5432", "REPLICA_DB_SERVICE_PORT_PG=5432",
-                     "REPLICA_DB_PORT=udp://10.0.0.1:5432", "REPLICA_DB_PORT_5432_TCP_ADDR=10.0.0.1",
-                     "REPLICA_DB_PORT_53_SCTP_PROTO=sctp", "REPLICAS=3", "MY_REPLICA_X=1"));
+                     "REPLICA_DB_PORT=udp://10.0.0.1:5432",
+                     "REPLICA_DB_PORT_5432_TCP_ADDR=10.0.0.1", "REPLICA_DB_PORT_53_SCTP_PROTO=sctp",
+                     "REPLICAS=3", "MY_REPLICA_X=1"));
     env_free(&env);
     assert_false(READ(&env, "dump", DUMP_ENDS, "REPLICA_HTTP_PORT=80"));
     env_free(&env);

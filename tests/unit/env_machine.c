@@ -1,6 +1,7 @@
 /* Limits of control groups, read from a made-up /proc and /sys. */
 #include "env/machine.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +15,24 @@ static int
 root_make(void **state)
 {
     (void) state;
-    strcpy(root + strlen(root) - 6, "XXXXXX");
+    memset(root + strlen(root) - 6, 'X', 6);
     return mkdtemp(root) == NULL ? -1 : 0;
+}
+
+static int
+entry_remove(const char *path, const struct stat *status, int type, struct FTW *at)
+{
+    (void) status;
+    (void) type;
+    (void) at;
+    return remove(path);
 }
 
 static int
 root_remove(void **state)
 {
-    char command[128];
     (void) state;
-    snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command);
+    return nftw(root, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Write a file below root, with the directories above it. */
