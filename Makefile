@@ -47,14 +47,15 @@ unit_of_floor = $(if $(filter other,$(1)),$(UNIT_OTHER),$(call unit_of_room,$(1)
 # ---- flags --------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
-    -Wpointer-arith -Wwrite-strings -Wformat-security
+    -Wpointer-arith -Wformat-security
 LANGUAGE := -std=gnu11 -D_GNU_SOURCE -DREPLICA_VERSION='"$(VERSION)"'
 LIBRARIES := -lpgfeutils -lpq -lpgcommon -lpgport -lzstd -lbearssl
 includes = -Isrc -isystem $(1)/include -isystem $(1)/include/postgresql/internal -isystem $(1)/include/postgresql/server
 
+# Tests write argv and environ as lists of literals, so -Wwrite-strings guards src/ alone.
 # No pie: a static-pie carries a dynamic section, and replica promises to have none.
 STATIC_CC := $(STATIC)/bin/musl-gcc
-STATIC_CFLAGS := $(LANGUAGE) $(WARNINGS) -O2 -g -fno-pie -fstack-protector-strong -ffunction-sections -fdata-sections \
+STATIC_CFLAGS := $(LANGUAGE) $(WARNINGS) -Wwrite-strings -O2 -g -fno-pie -fstack-protector-strong -ffunction-sections -fdata-sections \
     -ffile-prefix-map=$(CURDIR)/= $(call includes,$(STATIC))
 STATIC_LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -L$(STATIC)/lib
 
