@@ -47,37 +47,33 @@ check_preamble(struct frame_off *frame, struct source_span *source, struct fault
     return true;
 }
 
-/* Pass rows, always keeping the last FRAME_END_BYTES back. */
+static size_t
+least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Pass rows, always keeping the last FRAME_END_BYTES back: release what lies before them, first from
+ * what was held, then from the source; then hold what comes next. */
 static void
 pass_rows(struct frame_off *frame, struct source_span *source, struct target_span *target)
 {
-    size_t size = source->size - source->used, room = target->size - target->used;
+    size_t total = frame->held_size + source->size - source->used;
+    size_t release = least(total > FRAME_END_BYTES ? total - FRAME_END_BYTES : 0, target->size - target->used);
+    size_t from_held = least(release, frame->held_size);
 
-    /* First what is held, as far as newer bytes take its place. */
-    size_t release = frame->held_size + size > FRAME_END_BYTES ? frame->held_size + size - FRAME_END_BYTES : 0;
-    if (release > frame->held_size)
-        release = frame->held_size;
-    if (release > room)
-        release = room;
-    memcpy(target->data + target->used, frame->held, release);
-    memmove(frame->held, frame->held + release, frame->held_size - release);
-    frame->held_size -= release;
-    target->used += release;
-    room -= release;
+    memcpy(target->data + target->used, frame->held, from_held);
+    memmove(frame->held, frame->held + from_held, frame->held_size - from_held);
+    frame->held_size -= from_held;
+    target->used += from_held;
 
-    if (frame->held_size == 0 && size > FRAME_END_BYTES) {
-        struct source_span rows = {.data = source->data + source->used, .size = size - FRAME_END_BYTES};
-        source->used += span_move(&rows, target);
-        size = source->size - source->used;
-    }
-    size_t hold = FRAME_END_BYTES - frame->held_size;
-    if (frame->held_size + size <= FRAME_END_BYTES || room == 0) {
-        if (hold > size)
-            hold = size;
-        memcpy(frame->held + frame->held_size, source->data + source->used, hold);
-        frame->held_size += hold;
-        source->used += hold;
-    }
+    struct source_span rows = {.data = source->data + source->used, .size = release - from_held};
+    source->used += span_move(&rows, target);
+
+    size_t hold = least(FRAME_END_BYTES - frame->held_size, source->size - source->used);
+    memcpy(frame->held + frame->held_size, source->data + source->used, hold);
+    frame->held_size += hold;
+    source->used += hold;
 }
 
 static bool

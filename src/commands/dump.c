@@ -1,0 +1,442 @@
+/* dump - a database, or a chosen part of it, into the store.
+ *
+ *     leader    begin ── export snapshot ── read catalog ── bind rules ────────────────────── commit
+ *     schema                   pg_dump pre-data                         data, post-data
+ *     workers                                    import ── table, table, …
+ *     store                    pre-data.sql      1.sql 2.sql 3.sql …                  manifest.json
+ *
+ * Everything that can be wrong with the configuration, the rights or the rules fails before the first
+ * object.  The dump exists from the moment its manifest does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "commands/commands.h"
+#include "commands/worker.h"
+#include "pg/pg_dump.h"
+#include "pg/sql_target.h"
+#include "store/manifest.h"
+
+struct dump {
+    const struct env *env;
+    struct stop *stop;
+    struct store *store;
+    struct arena arena;
+    pthread_mutex_t lock;           /* of arena, once the workers run */
+    struct pg_session leader;
+    struct snapshot snapshot;
+    struct catalog catalog;
+    struct table_masks *masks;      /* masks[i] belongs to catalog.tables[i] */
+    struct manifest manifest;
+    const char *suffix;             /* of object names: ".zst" or "" */
+    const struct table **queue;     /* the tables to copy, largest first */
+    struct manifest_table **entries; /* entries[i] belongs to queue[i] */
+    _Atomic unsigned volumes;       /* numbers given so far */
+    struct progress progress;
+};
+
+/* The way of a volume through a dump.  Restore is the same corridor walked back. */
+static bool
+volume_dump(struct worker *worker, struct dump *dump, const struct table_masks *masks,
+            const struct text *preamble, struct manifest_object *volume, struct fault *fault)
+{
+    struct flow *flow = &worker->flow;
+    char path[STORE_NAME_MAX];
+    snprintf(path, sizeof path, "%s/%s", dump->manifest.name, volume->name);
+    struct stage *put = store_put_init(&worker->put, dump->store, path);
+
+    flow_begin(flow);
+    flow_add(flow, copy_out_init(&worker->copy_out, &worker->put.bytes, dump->env->volume_bytes));
+    flow_seam(flow);
+    if (masks->ruled_count > 0)
+        flow_add(flow, transform_init(&worker->transform, masks));
+    flow_add(flow, frame_on_init(&worker->frame_on, preamble, &dump->progress.plain_bytes));
+    if (dump->env->compress)
+        flow_add(flow, compress_init(&worker->compress));
+    flow_seam(flow);
+    flow_add(flow, put);
+    if (!flow_run(flow, fault))
+        return false;
+
+    volume->rows = worker->copy_out.rows;
+    volume->plain_bytes = worker->frame_on.bytes;
+    volume->stored_bytes = worker->put.bytes;
+    memcpy(volume->sha256, worker->put.digest, sizeof volume->sha256);
+    progress_add_rows(&dump->progress, volume->rows);
+    progress_add_stored(&dump->progress, volume->stored_bytes);
+    return true;
+}
+
+/* COPY with every column named, generated ones left out; an extension's configuration table gives
+ * only the rows that its condition calls the user's. */
+static void
+copy_statement(struct text *sql, const struct table *table)
+{
+    struct text columns = {0};
+
+    for (size_t i = 0; i < table->columns_count; i++) {
+        if (table->columns[i].generated)
+            continue;
+        text_add(&columns, columns.size == 0 ? "" : ", ");
+        text_add_name(&columns, table->columns[i].name);
+    }
+    text_add(sql, "COPY ");
+    if (table->condition == NULL)
+        text_add_name_pair(sql, table->schema, table->name);
+    if (table->condition == NULL && columns.size > 0)
+        text_addf(sql, " (%s)", text_of(&columns));
+    if (table->condition != NULL) {
+        text_addf(sql, "(SELECT %s FROM ONLY ", text_of(&columns));
+        text_add_name_pair(sql, table->schema, table->name);
+        text_addf(sql, " %s)", table->condition);
+    }
+    text_add(sql, " TO STDOUT");
+    text_free(&columns);
+}
+
+static bool
+table_lock(struct worker *worker, const struct table *table, struct fault *fault)
+{
+    struct text sql = {0};
+
+    /* NOWAIT: the leader holds the same lock; if an ALTER queues between, to wait would be a deadlock
+     * that the server cannot see (research note 4.1.7). */
+    text_add(&sql, "LOCK TABLE ONLY ");
+    text_add_name_pair(&sql, table->schema, table->name);
+    text_add(&sql, " IN ACCESS SHARE MODE NOWAIT");
+    bool locked = pg_run(&worker->conn, "lock the table", text_of(&sql), fault);
+    text_free(&sql);
+    return locked;
+}
+
+/* The table's next volume, in an array that doubles. */
+static struct manifest_object *
+volume_add(struct dump *dump, struct manifest_table *entry, unsigned number)
+{
+    char name[VOLUME_NAME_MAX];
+    size_t count = entry->volumes_count;
+
+    volume_name(name, number, dump->suffix);
+    pthread_mutex_lock(&dump->lock);
+    if ((count & (count - 1)) == 0) {
+        struct manifest_object *volumes = arena_array(&dump->arena, count == 0 ? 1 : count * 2, sizeof *volumes);
+        if (count > 0)
+            memcpy(volumes, entry->volumes, count * sizeof *volumes);
+        entry->volumes = volumes;
+    }
+    struct manifest_object *volume = &entry->volumes[entry->volumes_count++];
+    volume->name = arena_text(&dump->arena, name);
+    pthread_mutex_unlock(&dump->lock);
+    return volume;
+}
+
+static bool
+volumes_dump(struct worker *worker, struct dump *dump, const struct table_masks *masks,
+             struct manifest_table *entry, const char *doing, struct fault *fault)
+{
+    for (;;) {
+        bool more;
+        if (!copy_out_next(&worker->copy_out, doing, &more, fault))
+            return false;
+        if (!more)
+            return true;
+        unsigned number = atomic_fetch_add(&dump->volumes, 1) + 1;
+        struct manifest_object *volume = volume_add(dump, entry, number);
+        struct text preamble = {0};
+        volume_preamble(&preamble, dump->manifest.name, dump->manifest.encoding, entry, number);
+        bool done = volume_dump(worker, dump, masks, &preamble, volume, fault);
+        text_free(&preamble);
+        if (!done)
+            return false;
+        entry->rows += volume->rows;
+    }
+}
+
+static bool
+table_dump(struct worker *worker, size_t index, struct fault *fault)
+{
+    struct dump *dump = worker->crew->command;
+    const struct table *table = dump->queue[index];
+    struct text sql = {0}, doing = {0};
+
+    text_add(&doing, "copy ");
+    text_add_name_pair(&doing, table->schema, table->name);
+    copy_statement(&sql, table);
+    bool done = table_lock(worker, table, fault) &&
+                copy_out_begin(&worker->copy_out, &worker->conn, text_of(&doing), text_of(&sql), fault) &&
+                volumes_dump(worker, dump, &dump->masks[table - dump->catalog.tables],
+                             dump->entries[index], text_of(&doing), fault);
+    if (done) {
+        progress_add_table(&dump->progress);
+        log_debug("dumped %s.%s: %llu rows", table->schema, table->name,
+                  (unsigned long long) dump->entries[index]->rows);
+    } else {
+        fault_because(fault, "while dumping %s.%s", table->schema, table->name);
+    }
+    text_free(&sql);
+    text_free(&doing);
+    return done;
+}
+
+static bool
+worker_join(struct worker *worker, struct fault *fault)
+{
+    struct dump *dump = worker->crew->command;
+    return pg_open(&worker->conn, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+           snapshot_import(&worker->conn, &dump->snapshot, fault);
+}
+
+static bool
+keep_statement(const void *argument, const char *sql)
+{
+    const struct catalog *catalog = argument;
+    for (size_t i = 0; i < catalog->lost_keys_count; i++)
+        if (strncmp(sql, catalog->lost_keys[i], strlen(catalog->lost_keys[i])) == 0)
+            return false;
+    return true;
+}
+
+/* The way of the schema's text: pg_dump, as a child, in place of COPY. */
+static bool
+section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section, const char *name,
+             struct manifest_object *object, struct fault *fault)
+{
+    struct flow *flow = &worker->flow;
+    struct pg_dump pg_dump;
+    struct sql_filter filter;
+
+    object->name = arena_print(&dump->arena, "%s.sql%s", name, dump->suffix);
+    char *path = arena_print(&dump->arena, "%s/%s", dump->manifest.name, object->name);
+    bool filtered = section == SECTION_POST_DATA && dump->catalog.lost_keys_count > 0;
+    flow_begin(flow);
+    flow_add(flow, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog, section));
+    flow_seam(flow);
+    if (filtered)
+        flow_add(flow, sql_filter_init(&filter, keep_statement, &dump->catalog));
+    if (dump->env->compress)
+        flow_add(flow, compress_init(&worker->compress));
+    if (filtered || dump->env->compress)
+        flow_seam(flow);
+    flow_add(flow, store_put_init(&worker->put, dump->store, path));
+    if (!flow_run(flow, fault))
+        return fault_because(fault, "while dumping %s", name);
+
+    object->plain_bytes = filtered ? filter.bytes : pg_dump.bytes;
+    object->stored_bytes = worker->put.bytes;
+    memcpy(object->sha256, worker->put.digest, sizeof object->sha256);
+    return true;
+}
+
+static int
+by_size(const void *left, const void *right)
+{
+    const struct table *a = *(const struct table *const *) left, *b = *(const struct table *const *) right;
+    return a->bytes != b->bytes ? (a->bytes < b->bytes) - (a->bytes > b->bytes)
+                                : (a > b) - (a < b);
+}
+
+static void
+entry_fill(struct dump *dump, struct manifest_table *entry, const struct table *table,
+           const struct table_masks *masks)
+{
+    size_t used = 0;
+
+    entry->schema = table->schema;
+    entry->name = table->name;
+    entry->data = table->copied;
+    entry->columns = arena_array(&dump->arena, table->columns_count, sizeof *entry->columns);
+    for (size_t i = 0; i < table->columns_count; i++) {
+        if (table->columns[i].generated)
+            continue;
+        const struct mask *mask = masks->ruled_count > 0 ? masks->masks[used] : NULL;
+        entry->columns[used++] = (struct manifest_column){
+            .name = table->columns[i].name,
+            .type = table->columns[i].type,
+            .rule = mask == NULL ? NULL : mask_name(mask),
+        };
+    }
+    entry->columns_count = used;
+}
+
+/* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds those
+ * to copy, the largest first, so that the last one to finish is a small one. */
+static void
+plan_tables(struct dump *dump, uint64_t *bytes, size_t *queued)
+{
+    struct catalog *catalog = &dump->catalog;
+
+    *bytes = 0;
+    *queued = 0;
+    dump->manifest.tables = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->manifest.tables);
+    dump->queue = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->queue);
+    dump->entries = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->entries);
+    struct manifest_table **entry_of = arena_array(&dump->arena, catalog->tables_count, sizeof *entry_of);
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        const struct table *table = &catalog->tables[i];
+        if (!table->included || table->kind != 'r')
+            continue;
+        entry_of[i] = &dump->manifest.tables[dump->manifest.tables_count++];
+        entry_fill(dump, entry_of[i], table, &dump->masks[i]);
+        if (table->copied) {
+            dump->queue[(*queued)++] = table;
+            *bytes += table->bytes;
+        }
+    }
+    qsort(dump->queue, *queued, sizeof *dump->queue, by_size);
+    for (size_t i = 0; i < *queued; i++)
+        dump->entries[i] = entry_of[dump->queue[i] - catalog->tables];
+}
+
+/* Everything that reads but does not write: what is to be done, and whether it can be. */
+static bool
+dump_prepare(struct dump *dump, const struct selection *selection, const struct rules *rules,
+             struct fault *fault)
+{
+    return pg_open(&dump->leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+           snapshot_export(&dump->leader, &dump->snapshot, fault) &&
+           catalog_read(&dump->leader, selection, &dump->arena, &dump->catalog, fault) &&
+           rules_bind(rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+}
+
+static bool
+dump_begin(struct dump *dump, struct fault *fault)
+{
+    struct manifest *manifest = &dump->manifest;
+
+    dump->store = store_open(dump->env->to, true, dump->stop, fault);
+    if (dump->store == NULL || !dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
+        return false;
+    manifest->format = MANIFEST_FORMAT;
+    if (!dump_name_read(manifest->name, &manifest->created_ms))
+        return fault_set(fault, ERR_INTERNAL, "%s is not a dump's name", manifest->name);
+    manifest->replica_version = REPLICA_VERSION;
+    manifest->server_version = arena_text(&dump->arena, pg_version_text(&dump->leader));
+    manifest->database = arena_text(&dump->arena, PQdb(dump->leader.pq));
+    manifest->encoding = arena_text(&dump->arena, pg_encoding(&dump->leader));
+    manifest->lsn = dump->snapshot.lsn;
+    manifest->snapshot = dump->snapshot.id;
+    manifest->compression = dump->env->compression;
+    dump->suffix = object_suffix(manifest->compression);
+    return true;
+}
+
+static void
+object_sum(struct manifest *manifest, const struct manifest_object *object)
+{
+    manifest->plain_bytes += object->plain_bytes;
+    manifest->stored_bytes += object->stored_bytes;
+    manifest->rows += object->rows;
+}
+
+static bool
+dump_end(struct dump *dump, struct fault *fault)
+{
+    struct manifest *manifest = &dump->manifest;
+
+    object_sum(manifest, &manifest->pre_data);
+    object_sum(manifest, &manifest->data);
+    object_sum(manifest, &manifest->post_data);
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
+            object_sum(manifest, &manifest->tables[i].volumes[j]);
+    manifest->finished_ms = clock_epoch_ms();
+    return manifest_write(dump->store, manifest, fault);
+}
+
+/* The bytes, in the order of a restore; the leader's COMMIT proves that the snapshot held till the end. */
+static bool
+dump_walk(struct dump *dump, unsigned workers, size_t queued, struct fault *fault)
+{
+    struct manifest *manifest = &dump->manifest;
+    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = dump, .jobs_count = queued,
+                        .dumps = true, .begin = worker_join, .job = table_dump};
+    struct worker clerk; /* writes the objects that hold SQL */
+
+    worker_open(&clerk, &crew);
+    bool done = section_dump(&clerk, dump, SECTION_PRE_DATA, "pre-data", &manifest->pre_data, fault);
+    worker_close(&clerk);
+    done = done && crew_run(&crew, workers, fault);
+    worker_open(&clerk, &crew);
+    done = done && section_dump(&clerk, dump, SECTION_DATA, "data", &manifest->data, fault) &&
+           section_dump(&clerk, dump, SECTION_POST_DATA, "post-data", &manifest->post_data, fault) &&
+           pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
+    worker_close(&clerk);
+    return done && dump_end(dump, fault);
+}
+
+/* What a failed dump has written is of no use: no manifest names it. */
+static void
+dump_undo(struct dump *dump)
+{
+    struct store_entry *entries;
+    size_t count;
+    struct fault ignored = {0};
+    char *prefix = arena_print(&dump->arena, "%s/", dump->manifest.name);
+
+    if (!dump->store->ops->list(dump->store, prefix, &dump->arena, &entries, &count, &ignored))
+        return;
+    for (size_t i = 0; i < count; i++)
+        dump->store->ops->remove(dump->store, entries[i].name, &ignored);
+}
+
+static void
+dump_report(const struct dump *dump, uint64_t begun_ms)
+{
+    const struct manifest *manifest = &dump->manifest;
+    uint64_t ms = clock_ms() - begun_ms;
+    char plain[16], stored[16], rate[16], duration[32];
+
+    log_info("%s: %zu tables, %llu rows, %s as %s, %s, %s/s", manifest->name, manifest->tables_count,
+             (unsigned long long) manifest->rows, text_bytes(plain, manifest->plain_bytes),
+             text_bytes(stored, manifest->stored_bytes), clock_duration(duration, ms),
+             text_bytes(rate, manifest->plain_bytes * 1000 / (ms + 1)));
+}
+
+static bool
+dump_command(struct dump *dump, const struct selection *selection, const struct rules *rules,
+             struct fault *fault)
+{
+    uint64_t bytes, begun_ms = clock_ms();
+    unsigned workers;
+    size_t queued;
+
+    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, selection, rules, fault) ||
+        !dump_begin(dump, fault))
+        return false;
+    plan_tables(dump, &bytes, &queued);
+    log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules", dump->manifest.database,
+             dump->manifest.server_version, dump->manifest.encoding, dump->manifest.name, queued,
+             rules_count(rules));
+    progress_begin(&dump->progress, "dump", queued, bytes, dump->env->progress);
+    bool done = dump_walk(dump, workers, queued, fault);
+    progress_end(&dump->progress);
+    if (done)
+        dump_report(dump, begun_ms);
+    else
+        dump_undo(dump);
+    return done;
+}
+
+bool
+dump_run(const struct env *env, struct stop *stop, struct fault *fault)
+{
+    struct dump dump = {.env = env, .stop = stop};
+    struct selection selection;
+    const struct rules *rules = NULL;
+
+    pthread_mutex_init(&dump.lock, NULL);
+    bool done = patterns_read(&dump.arena, "REPLICA_TABLES", env->tables, &selection.tables, fault) &&
+                patterns_read(&dump.arena, "REPLICA_SKIP_TABLES", env->skip_tables, &selection.skip_tables,
+                              fault) &&
+                patterns_read(&dump.arena, "REPLICA_SKIP_DATA", env->skip_data, &selection.skip_data, fault) &&
+                (rules = rules_read(&dump.arena, env->transform, fault)) != NULL &&
+                dump_command(&dump, &selection, rules, fault);
+    pg_close(&dump.leader);
+    if (dump.store != NULL)
+        store_close(dump.store);
+    pthread_mutex_destroy(&dump.lock);
+    arena_free(&dump.arena);
+    return done;
+}

@@ -1,0 +1,119 @@
+/* export - a dump as one SQL text on stdout, for psql or a file; no database needed.
+ *
+ *     pre-data.sql ─▶ statements ┐
+ *     1.sql 2.sql …  as they are ├─▶ stdout
+ *     data.sql, post-data.sql   ─┘
+ *
+ * Volumes are SQL already and pass as they lie in the store, each checked against the manifest; of the
+ * schema's statements those that REPLICA_OWNERS and REPLICA_PRIVILEGES do not want are left out. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "commands/commands.h"
+#include "commands/restore.h"
+#include "pg/sql_target.h"
+
+struct stdout_target {
+    struct stage stage;
+    struct stop *stop;
+};
+
+static enum step
+stdout_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
+            struct fault *fault)
+{
+    const struct stdout_target *out = (struct stdout_target *) stage;
+    (void) target;
+
+    if (last)
+        return STEP_DONE;
+    if (stop_wait(out->stop, STDOUT_FILENO, POLLOUT, -1, fault) < 0)
+        return STEP_FAILED;
+    ssize_t written = write(STDOUT_FILENO, source->data + source->used, source->size - source->used);
+    if (written < 0 && errno != EINTR) {
+        fault_set(fault, ERR_TARGET, "unable to write to stdout: %s", strerror(errno));
+        return STEP_FAILED;
+    }
+    if (written <= 0)
+        return stdout_step(stage, source, target, last, fault);
+    source->used += (size_t) written;
+    return STEP_AGAIN;
+}
+
+static const struct stage_ops stdout_ops = {.name = "stdout", .step = stdout_step};
+
+struct export {
+    const struct env *env;
+    struct stop *stop;
+    struct store *store;
+    struct arena arena;
+    struct manifest manifest;
+    struct worker clerk;
+};
+
+static bool
+keep_statement(const void *argument, const char *sql)
+{
+    return statement_wanted(argument, sql);
+}
+
+static bool
+object_export(struct export *export, const struct manifest_object *object, bool statements,
+              struct fault *fault)
+{
+    struct flow *flow = &export->clerk.flow;
+    struct sql_filter filter;
+    struct stdout_target out = {.stage.ops = &stdout_ops, .stop = export->stop};
+    char path[STORE_NAME_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", export->manifest.name, object->name);
+    flow_begin(flow);
+    flow_add(flow, store_get_init(&export->clerk.get, export->store, path, object->stored_bytes,
+                                  object->sha256));
+    if (strcmp(export->manifest.compression, "none") != 0)
+        flow_add(flow, decompress_init(&export->clerk.decompress));
+    flow_seam(flow);
+    if (statements)
+        flow_add(flow, sql_filter_init(&filter, keep_statement, export->env));
+    flow_add(flow, &out.stage);
+    return flow_run(flow, fault);
+}
+
+static bool
+export_walk(struct export *export, struct fault *fault)
+{
+    const struct manifest *manifest = &export->manifest;
+    bool done = object_export(export, &manifest->pre_data, true, fault);
+
+    for (size_t i = 0; i < manifest->tables_count && done; i++)
+        for (size_t j = 0; j < manifest->tables[i].volumes_count && done; j++)
+            done = object_export(export, &manifest->tables[i].volumes[j], false, fault);
+    return done && object_export(export, &manifest->data, true, fault) &&
+           object_export(export, &manifest->post_data, true, fault);
+}
+
+bool
+export_run(const struct env *env, struct stop *stop, struct fault *fault)
+{
+    struct export export = {.env = env, .stop = stop};
+    struct crew crew = {.env = env, .stop = stop};
+
+    export.store = store_open(env->from, false, stop, fault);
+    bool done = export.store != NULL &&
+                manifest_read(export.store, env->dump, &export.arena, &export.manifest, fault);
+    if (done) {
+        worker_open(&export.clerk, &crew);
+        done = export_walk(&export, fault);
+        worker_close(&export.clerk);
+    }
+    if (done)
+        log_info("exported %s: %llu rows", export.manifest.name, (unsigned long long) export.manifest.rows);
+    if (export.store != NULL)
+        store_close(export.store);
+    arena_free(&export.arena);
+    return done;
+}

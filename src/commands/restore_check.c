@@ -1,0 +1,95 @@
+/* restore_check - the proof: rows counted against the manifest; and ANALYZE (restore.h). */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "commands/restore.h"
+
+
+static bool
+table_count(struct pg_session *conn, const struct manifest_table *table, struct fault *fault)
+{
+    struct text sql = {0}, doing = {0};
+
+    text_add(&doing, "count ");
+    text_add_name_pair(&doing, table->schema, table->name);
+    text_add(&sql, "SELECT count(*) FROM ONLY ");
+    text_add_name_pair(&sql, table->schema, table->name);
+    PGresult *result = pg_query(conn, text_of(&doing), text_of(&sql), fault);
+    if (result != NULL) {
+        unsigned long long rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        if (rows != table->rows)
+            fault_set(fault, ERR_INTEGRITY, "%s.%s holds %llu rows, the manifest says %llu", table->schema,
+                      table->name, rows, (unsigned long long) table->rows);
+    }
+    PQclear(result);
+    text_free(&sql);
+    text_free(&doing);
+    return fault->err == ERR_NONE;
+}
+
+static bool
+table_analyze(struct pg_session *conn, const struct manifest_table *table, struct fault *fault)
+{
+    struct text sql = {0};
+
+    text_add(&sql, "ANALYZE ");
+    text_add_name_pair(&sql, table->schema, table->name);
+    bool done = pg_run(conn, "analyze a table", text_of(&sql), fault);
+    text_free(&sql);
+    return done;
+}
+
+/* An extension's table holds rows of its own beside the user's; a table's own rows can be counted only
+ * where no policy hides them, as one forced on its owner does - there COPY's count has to do. */
+static bool
+table_is_countable(struct pg_session *conn, const struct manifest_table *table, bool *countable,
+                   struct fault *fault)
+{
+    struct text sql = {0}, name = {0};
+
+    text_add_name_pair(&name, table->schema, table->name);
+    text_add(&sql, "SELECT NOT row_security_active(c) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
+                   " WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c AND deptype = 'e')"
+                   " FROM (SELECT ");
+    text_add_literal(&sql, text_of(&name));
+    text_add(&sql, "::regclass::oid) AS t(c)");
+    PGresult *result = pg_query(conn, "look at a table", text_of(&sql), fault);
+    *countable = result != NULL && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    text_free(&name);
+    text_free(&sql);
+    return result != NULL;
+}
+
+static bool
+worker_connect(struct worker *worker, struct fault *fault)
+{
+    return restore_connect(worker->crew->command, &worker->conn, fault);
+}
+
+static bool
+check_job(struct worker *worker, size_t index, struct fault *fault)
+{
+    struct restore *restore = worker->crew->command;
+    const struct manifest_table *table = &restore->manifest.tables[index];
+    bool countable;
+
+    if (!table_is_countable(&worker->conn, table, &countable, fault))
+        return false;
+    if (!countable)
+        log_info("%s.%s: its own rows can't be counted here; the destination took %llu by COPY", table->schema,
+                 table->name, (unsigned long long) table->rows);
+    return (!countable || table_count(&worker->conn, table, fault)) &&
+           table_analyze(&worker->conn, table, fault);
+}
+
+bool
+restore_check(struct restore *restore, struct fault *fault)
+{
+    struct crew crew = {.env = restore->env, .stop = restore->stop, .command = restore,
+                        .jobs_count = restore->manifest.tables_count, .begin = worker_connect,
+                        .job = check_job};
+
+    log_info("counting the rows of %zu tables", restore->manifest.tables_count);
+    return crew_run(&crew, restore->workers, fault);
+}

@@ -1,0 +1,325 @@
+/* catalog - see catalog.h.
+ *
+ * Two queries, not one per table: a database of 10,000 tables is read in a second. */
+#include "pg/catalog.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+enum { LOCK_BATCH = 100, LOCK_TIMEOUT_SECONDS = 60 };
+
+/* Schemas that begin with pg_ are the system's (PostgreSQL documentation, CREATE SCHEMA).
+ * $ancestors: every parent, nearest first, by inheritance or partitioning. */
+static const char tables_sql[] =
+    "WITH RECURSIVE config AS ("
+    "  SELECT c.oid, x.condition FROM pg_catalog.pg_extension e,"
+    "  LATERAL unnest(e.extconfig, e.extcondition) AS x(oid, condition)"
+    "  JOIN pg_catalog.pg_class c ON c.oid = x.oid WHERE c.relkind = 'r'), "
+    "lineage(oid, ancestor, depth) AS ("
+    "  SELECT inhrelid, inhparent, 1 FROM pg_catalog.pg_inherits"
+    "  UNION SELECT l.oid, i.inhparent, l.depth + 1 FROM lineage l"
+    "  JOIN pg_catalog.pg_inherits i ON i.inhrelid = l.ancestor) "
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, config.condition,"
+    "  has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),"
+    "  row_security_active(c.oid), c.reltuples::bigint,"
+    "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l WHERE l.oid = c.oid),"
+    "  member.objid IS NOT NULL "
+    "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "LEFT JOIN config ON config.oid = c.oid "
+    "LEFT JOIN pg_catalog.pg_depend member ON member.classid = 'pg_catalog.pg_class'::regclass"
+    "  AND member.objid = c.oid AND member.deptype = 'e' "
+    "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' "
+    "  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
+    "  AND (member.objid IS NULL OR config.oid IS NOT NULL) "
+    "ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
+
+static const char columns_sql[] =
+    "WITH RECURSIVE domain(oid, base, typmod, not_null) AS ("
+    "  SELECT oid, typbasetype, typtypmod, typnotnull FROM pg_catalog.pg_type WHERE typtype = 'd'"
+    "  UNION ALL SELECT d.oid, t.typbasetype, t.typtypmod, d.not_null OR t.typnotnull FROM domain d"
+    "  JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') "
+    "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname,"
+    "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false), a.attgenerated <> ''"
+    "FROM pg_catalog.pg_attribute a "
+    "LEFT JOIN (domain d JOIN pg_catalog.pg_type bt ON bt.oid = d.base AND bt.typtype <> 'd')"
+    "  ON d.oid = a.atttypid "
+    "JOIN pg_catalog.pg_type b ON b.oid = coalesce(d.base, a.atttypid) "
+    "WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY ('{%s}'::oid[]) "
+    "ORDER BY a.attrelid, a.attnum";
+
+static bool
+is_true(const PGresult *result, int row, int column)
+{
+    return PQgetvalue(result, row, column)[0] == 't';
+}
+
+static uint32_t
+get_oid(const PGresult *result, int row, int column)
+{
+    return (uint32_t) strtoul(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static void
+ancestors_read(struct arena *arena, struct table *table, const char *list)
+{
+    size_t count = 1;
+    for (const char *at = list; *at != '\0'; at++)
+        count += *at == ' ';
+    uint32_t *oids = arena_array(arena, count, sizeof *oids);
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        oids[i] = (uint32_t) strtoul(list, &end, 10);
+        list = end;
+    }
+    table->ancestors = oids;
+    table->ancestors_count = count;
+}
+
+static bool
+tables_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog, struct fault *fault)
+{
+    PGresult *result = pg_query(conn, "read the list of tables", tables_sql, fault);
+    if (result == NULL)
+        return false;
+
+    catalog->tables_count = (size_t) PQntuples(result);
+    catalog->tables = arena_array(arena, catalog->tables_count, sizeof *catalog->tables);
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        struct table *table = &catalog->tables[i];
+        int row = (int) i;
+        long long rows = atoll(PQgetvalue(result, row, 7));
+        table->oid = get_oid(result, row, 0);
+        table->schema = arena_text(arena, PQgetvalue(result, row, 1));
+        table->name = arena_text(arena, PQgetvalue(result, row, 2));
+        table->kind = PQgetvalue(result, row, 3)[0];
+        table->condition = PQgetvalue(result, row, 4)[0] == '\0'
+                               ? NULL : arena_text(arena, PQgetvalue(result, row, 4));
+        table->readable = is_true(result, row, 5);
+        table->filtered = is_true(result, row, 6);
+        table->rows_estimate = rows > 0 ? (uint64_t) rows : 0;
+        if (!PQgetisnull(result, row, 8))
+            ancestors_read(arena, table, PQgetvalue(result, row, 8));
+        table->of_extension = is_true(result, row, 9);
+    }
+    PQclear(result);
+    return true;
+}
+
+static enum value_kind
+kind_of(const char *base)
+{
+    static const struct {
+        const char *name;
+        enum value_kind kind;
+    } kinds[] = {
+        {"text", VALUE_TEXT}, {"varchar", VALUE_TEXT}, {"bpchar", VALUE_TEXT}, {"citext", VALUE_TEXT},
+        {"name", VALUE_TEXT}, {"int2", VALUE_INTEGER}, {"int4", VALUE_INTEGER}, {"int8", VALUE_INTEGER},
+        {"numeric", VALUE_NUMERIC}, {"float4", VALUE_FLOAT}, {"float8", VALUE_FLOAT},
+        {"bool", VALUE_BOOLEAN}, {"date", VALUE_DATE}, {"timestamp", VALUE_TIMESTAMP},
+        {"timestamptz", VALUE_TIMESTAMP}, {"uuid", VALUE_UUID},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, base) == 0)
+            return kinds[i].kind;
+    return VALUE_OTHER;
+}
+
+/* What a type modifier means: PostgreSQL's varchar.c (length + 4) and numeric.c (precision << 16 | scale
+ * in 11 bits with sign, + 4). */
+static void
+limits_of(struct column *column, int typmod)
+{
+    const char *base = column->base_type;
+
+    column->kind = kind_of(base);
+    if (strcmp(base, "name") == 0)
+        column->length_max = 63;
+    else if (column->kind == VALUE_TEXT && typmod >= 4)
+        column->length_max = typmod - 4;
+    if (column->kind == VALUE_NUMERIC && typmod >= 4) {
+        column->precision = (typmod - 4) >> 16 & 0xffff;
+        column->scale = ((typmod - 4) & 0x7ff) ^ 1024;
+        column->scale -= 1024;
+    }
+    if (column->kind == VALUE_INTEGER || column->kind == VALUE_FLOAT)
+        column->byte_width = base[strlen(base) - 1] - '0';
+    column->blank_padded = strcmp(base, "bpchar") == 0;
+    column->with_zone = strcmp(base, "timestamptz") == 0;
+}
+
+static int
+by_oid(const void *left, const void *right)
+{
+    uint32_t a = (*(struct table *const *) left)->oid, b = (*(struct table *const *) right)->oid;
+    return (a > b) - (a < b);
+}
+
+/* The columns come ordered by oid: walk them beside the tables in that order. */
+static void
+columns_take(const PGresult *result, struct arena *arena, struct table **tables, size_t tables_count)
+{
+    int rows = PQntuples(result), row = 0;
+
+    for (size_t i = 0; i < tables_count; i++) {
+        struct table *table = tables[i];
+        int begin = row;
+        while (row < rows && get_oid(result, row, 0) == table->oid)
+            row++;
+        table->columns_count = (size_t) (row - begin);
+        table->columns = arena_array(arena, table->columns_count, sizeof *table->columns);
+        for (size_t j = 0; j < table->columns_count; j++) {
+            struct column *column = &table->columns[j];
+            int at = begin + (int) j;
+            column->name = arena_text(arena, PQgetvalue(result, at, 1));
+            column->type = arena_text(arena, PQgetvalue(result, at, 2));
+            column->base_type = arena_text(arena, PQgetvalue(result, at, 3));
+            limits_of(column, atoi(PQgetvalue(result, at, 4)));
+            column->not_null = is_true(result, at, 5);
+            column->generated = is_true(result, at, 6);
+        }
+    }
+    assert(row == rows);
+}
+
+static bool
+columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog, struct fault *fault)
+{
+    struct text oids = {0}, sql = {0};
+    struct table **tables = arena_array(arena, catalog->tables_count, sizeof *tables);
+
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        tables[i] = &catalog->tables[i];
+        text_addf(&oids, "%s%u", i == 0 ? "" : ",", tables[i]->oid);
+    }
+    qsort(tables, catalog->tables_count, sizeof *tables, by_oid);
+    text_addf(&sql, columns_sql, text_of(&oids));
+    PGresult *result = pg_query(conn, "read the list of columns", text_of(&sql), fault);
+    if (result != NULL)
+        columns_take(result, arena, tables, catalog->tables_count);
+    PQclear(result);
+    text_free(&sql);
+    text_free(&oids);
+    return result != NULL;
+}
+
+/* An error before the first byte instead of one in the middle, or of a dump with rows missing. */
+static bool
+refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
+{
+    struct text denied = {0}, filtered = {0};
+
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        const struct table *table = &catalog->tables[i];
+        struct text *list = !table->copied ? NULL : !table->readable ? &denied
+                          : table->filtered ? &filtered : NULL;
+        if (list != NULL) {
+            text_add(list, list->size == 0 ? "" : ", ");
+            text_add_name_pair(list, table->schema, table->name);
+        }
+    }
+    if (denied.size > 0)
+        fault_set(fault, ERR_SOURCE, "role %s may not read %s: grant SELECT, or leave the table out with "
+                  "REPLICA_SKIP_TABLES or REPLICA_SKIP_DATA", PQuser(conn->pq), text_of(&denied));
+    else if (filtered.size > 0)
+        fault_set(fault, ERR_SOURCE, "row-level security would hide rows of %s from role %s: use a role with "
+                  "BYPASSRLS, or leave the table out with REPLICA_SKIP_DATA", text_of(&filtered),
+                  PQuser(conn->pq));
+    text_free(&denied);
+    text_free(&filtered);
+    return fault->err == ERR_NONE;
+}
+
+/* Hold the tables, so that none is dropped or rewritten under the dump.  A queue behind somebody's
+ * ALTER must not grow without end, hence the deadline (research note 4.1.7). */
+static bool
+tables_lock(struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
+{
+    struct text sql = {0};
+    size_t held = 0;
+    bool locked = true;
+
+    text_addf(&sql, "SET LOCAL lock_timeout = '%d s'", LOCK_TIMEOUT_SECONDS);
+    for (size_t i = 0; i < catalog->tables_count && locked; i++) {
+        const struct table *table = &catalog->tables[i];
+        if (table->copied) {
+            text_add(&sql, "; LOCK TABLE ONLY ");
+            text_add_name_pair(&sql, table->schema, table->name);
+            text_add(&sql, " IN ACCESS SHARE MODE");
+            held++;
+        }
+        if (held == LOCK_BATCH) {
+            locked = pg_run(conn, "lock the tables", text_of(&sql), fault);
+            text_clear(&sql);
+            text_add(&sql, "SELECT");
+            held = 0;
+        }
+    }
+    text_add(&sql, "; SET LOCAL lock_timeout = 0");
+    locked = locked && pg_run(conn, "lock the tables", text_of(&sql), fault);
+    text_free(&sql);
+    return locked;
+}
+
+/* Sizes come from the files, not from pg_class.relpages, which is 0 for a table never analysed. */
+static bool
+sizes_read(struct pg_session *conn, struct catalog *catalog, struct fault *fault)
+{
+    struct text sql = {0};
+
+    text_add(&sql, "SELECT o, coalesce(pg_catalog.pg_table_size(o), 0), EXISTS (SELECT FROM"
+                   " pg_catalog.pg_largeobject_metadata) FROM (VALUES (0::oid, 0)");
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        if (catalog->tables[i].copied)
+            text_addf(&sql, ", (%u, %zu)", catalog->tables[i].oid, i);
+    text_add(&sql, ") AS t(o, i) ORDER BY i");
+    PGresult *result = pg_query(conn, "read the sizes of the tables", text_of(&sql), fault);
+    text_free(&sql);
+    if (result == NULL)
+        return false;
+
+    int row = 0;
+    for (int i = 0; i < PQntuples(result); i++)
+        if (get_oid(result, i, 0) == 0)
+            catalog->has_large_objects = is_true(result, i, 2);
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        if (!catalog->tables[i].copied)
+            continue;
+        while (get_oid(result, row, 0) != catalog->tables[i].oid)
+            row++;
+        catalog->tables[i].bytes = strtoull(PQgetvalue(result, row, 1), NULL, 10);
+    }
+    PQclear(result);
+    return true;
+}
+
+bool
+catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
+             struct catalog *catalog, struct fault *fault)
+{
+    *catalog = (struct catalog){0};
+    return tables_read(conn, arena, catalog, fault) && columns_read(conn, arena, catalog, fault) &&
+           selection_apply(conn, selection, arena, catalog, fault) &&
+           refuse_unreadable(conn, catalog, fault) && tables_lock(conn, catalog, fault) &&
+           sizes_read(conn, catalog, fault);
+}
+
+const struct table *
+catalog_table(const struct catalog *catalog, const char *schema, const char *name)
+{
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        if (strcmp(catalog->tables[i].schema, schema) == 0 && strcmp(catalog->tables[i].name, name) == 0)
+            return &catalog->tables[i];
+    return NULL;
+}
+
+const struct table *
+catalog_table_by_oid(const struct catalog *catalog, uint32_t oid)
+{
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        if (catalog->tables[i].oid == oid)
+            return &catalog->tables[i];
+    return NULL;
+}

@@ -1,0 +1,292 @@
+/* conn - see conn.h. */
+#include "pg/conn.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+static const char *
+side_name(const struct pg_session *conn)
+{
+    return conn->side == ERR_SOURCE ? "source" : "destination";
+}
+
+/* libpq's messages end with newlines and may have several lines; a sentence has one. */
+static void
+one_line(struct text *text, const char *message)
+{
+    for (; *message != '\0'; message++) {
+        if (*message != '\n')
+            text_add_bytes(text, message, 1);
+        else if (message[1] != '\0')
+            text_add(text, "; ");
+    }
+}
+
+static bool
+conn_failed(struct pg_session *conn, const char *doing, struct fault *fault)
+{
+    struct text message = {0};
+    one_line(&message, PQerrorMessage(conn->pq));
+    fault_set(fault, conn->side, "unable to %s: %s", doing, text_of(&message));
+    text_free(&message);
+    return false;
+}
+
+static int
+connect_timeout_ms(PGconn *pq)
+{
+    int seconds = 0;
+    PQconninfoOption *options = PQconninfo(pq);
+
+    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
+        if (strcmp(option->keyword, "connect_timeout") == 0 && option->val != NULL)
+            seconds = atoi(option->val);
+    PQconninfoFree(options);
+    if (seconds <= 0 || seconds > 3600)
+        seconds = CONNECT_SECONDS;
+    return seconds * 1000;
+}
+
+static bool
+conn_poll(struct pg_session *conn, struct fault *fault)
+{
+    int timeout_ms = connect_timeout_ms(conn->pq);
+    uint64_t deadline_ms = clock_ms() + (uint64_t) timeout_ms;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    while (status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED)
+            return conn_failed(conn, conn->side == ERR_SOURCE ? "connect to the source"
+                                                               : "connect to the destination", fault);
+        uint64_t now_ms = clock_ms();
+        int ready = stop_wait(conn->stop, PQsocket(conn->pq),
+                              status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                              now_ms >= deadline_ms ? 0 : (int) (deadline_ms - now_ms), fault);
+        if (ready < 0)
+            return false;
+        if (ready == 0)
+            return fault_set(fault, conn->side, "unable to connect to the %s: no answer from %s within %d s",
+                             side_name(conn), PQhost(conn->pq), timeout_ms / 1000);
+        status = PQconnectPoll(conn->pq);
+    }
+    return true;
+}
+
+static void
+on_notice(void *argument, const PGresult *result)
+{
+    const struct pg_session *conn = argument;
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    log_debug("%s: %s", side_name(conn), message == NULL ? "notice without text" : message);
+}
+
+/* Research: pg_dump's own session settings (setup_connection() in pg_dump.c); the timeouts are those
+ * that would kill a leader which sits in its transaction for hours. */
+static bool
+conn_settle(struct pg_session *conn, struct fault *fault)
+{
+    struct text sql = {0};
+    text_add(&sql, "SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = POSTGRES;"
+                   "SET extra_float_digits = 3; SET statement_timeout = 0; SET lock_timeout = 0;"
+                   "SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off;"
+                   "SET row_security = off; SET xmloption = content; SET bytea_output = hex;"
+                   "SET standard_conforming_strings = on; SET check_function_bodies = off;"
+                   "SET default_transaction_read_only = off;");
+    if (conn->server_version >= 140000)
+        text_add(&sql, "SET idle_session_timeout = 0;");
+    if (conn->server_version >= 170000)
+        text_add(&sql, "SET transaction_timeout = 0;");
+    /* CVE-2024-7348: a table swapped for a view while the dump runs.  Newer minor versions only. */
+    text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) "
+                   "FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'");
+    bool settled = pg_run(conn, "prepare the session", text_of(&sql), fault);
+    text_free(&sql);
+    return settled;
+}
+
+bool
+pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop, struct fault *fault)
+{
+    const char *dbname = strcmp(uri, "postgres:") == 0 ? "" : uri;
+    const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
+                                    "tcp_user_timeout", "fallback_application_name", "dbname", NULL};
+    const char *const values[] = {"30", "10", "3", "60000", "replica", dbname, NULL};
+
+    *conn = (struct pg_session){.stop = stop, .side = side};
+    conn->pq = PQconnectStartParams(keywords, values, 1);
+    if (conn->pq == NULL)
+        memory_exhausted(0);
+    if (PQstatus(conn->pq) == CONNECTION_BAD)
+        return conn_failed(conn, side == ERR_SOURCE ? "connect to the source"
+                                                    : "connect to the destination", fault);
+    if (!conn_poll(conn, fault))
+        return false;
+
+    PQsetNoticeReceiver(conn->pq, on_notice, conn);
+    conn->server_version = PQserverVersion(conn->pq);
+    if (conn->server_version < 130000)
+        return fault_set(fault, side, "the %s is PostgreSQL %s; replica serves 13 and newer",
+                         side_name(conn), pg_version_text(conn));
+    if (PQsetClientEncoding(conn->pq, pg_encoding(conn)) != 0)
+        return conn_failed(conn, "set the client encoding", fault);
+    PQsetnonblocking(conn->pq, 1);
+    return conn_settle(conn, fault);
+}
+
+void
+pg_close(struct pg_session *conn)
+{
+    if (conn->pq == NULL)
+        return;
+
+    /* A server at work does not notice that we left; it must be told. */
+    if (PQstatus(conn->pq) == CONNECTION_OK && PQtransactionStatus(conn->pq) == PQTRANS_ACTIVE) {
+        char reason[256];
+        PGcancel *cancel = PQgetCancel(conn->pq);
+        if (cancel != NULL)
+            PQcancel(cancel, reason, sizeof reason);
+        PQfreeCancel(cancel);
+    }
+    PQfinish(conn->pq);
+    conn->pq = NULL;
+}
+
+bool
+pg_flush(struct pg_session *conn, struct fault *fault)
+{
+    for (;;) {
+        int left = PQflush(conn->pq);
+        if (left == 0)
+            return true;
+        if (left < 0)
+            return conn_failed(conn, "send to the server", fault);
+        if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN | POLLOUT, -1, fault) < 0)
+            return false;
+        /* A server that has something to say must be heard, or both wait for ever. */
+        struct pollfd readable = {.fd = PQsocket(conn->pq), .events = POLLIN};
+        if (poll(&readable, 1, 0) > 0 && PQconsumeInput(conn->pq) == 0)
+            return conn_failed(conn, "read from the server", fault);
+    }
+}
+
+PGresult *
+pg_result(struct pg_session *conn, struct fault *fault)
+{
+    if (!pg_flush(conn, fault))
+        return NULL;
+    while (PQisBusy(conn->pq)) {
+        if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+            return NULL;
+        if (PQconsumeInput(conn->pq) == 0) {
+            conn_failed(conn, "read from the server", fault);
+            return NULL;
+        }
+    }
+    return PQgetResult(conn->pq);
+}
+
+bool
+pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault)
+{
+    static const int fields[] = {PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT,
+                                 PG_DIAG_CONTEXT};
+    struct text message = {0};
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    snprintf(conn->sqlstate, sizeof conn->sqlstate, "%s", state == NULL ? "" : state);
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *value = PQresultErrorField(result, fields[i]);
+        if (value != NULL) {
+            text_add(&message, i == 0 ? "" : "; ");
+            one_line(&message, value);
+        }
+    }
+    if (message.size == 0)
+        one_line(&message, PQresultErrorMessage(result));
+    if (message.size == 0)
+        one_line(&message, PQerrorMessage(conn->pq));
+    fault_set(fault, conn->side, "unable to %s: %s", doing, text_of(&message));
+    text_free(&message);
+    PQclear(result);
+    return false;
+}
+
+/* Take what is left of a statement, so that the next one can be sent. */
+static bool
+conn_drain(struct pg_session *conn, struct fault *fault)
+{
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *rest = pg_result(conn, &waiting);
+        if (rest == NULL) {
+            fault_hand_over(fault, &waiting);
+            return waiting.err == ERR_NONE;
+        }
+        PQclear(rest);
+    }
+}
+
+PGresult *
+pg_query(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault)
+{
+    conn->sqlstate[0] = '\0';
+    if (PQsendQuery(conn->pq, sql) == 0) {
+        conn_failed(conn, doing, fault);
+        return NULL;
+    }
+
+    PGresult *last = NULL;
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *result = pg_result(conn, &waiting);
+        if (result == NULL && waiting.err != ERR_NONE) {
+            fault_hand_over(fault, &waiting);
+            PQclear(last);
+            return NULL;
+        }
+        if (result == NULL)
+            break;
+        PQclear(last);
+        last = result;
+        ExecStatusType status = PQresultStatus(last);
+        if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN)
+            return last;
+        if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE) {
+            pg_failed(conn, doing, last, fault);
+            conn_drain(conn, fault);
+            return NULL;
+        }
+    }
+    if (last == NULL)
+        conn_failed(conn, doing, fault);
+    return last;
+}
+
+bool
+pg_run(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault)
+{
+    PGresult *result = pg_query(conn, doing, sql, fault);
+    PQclear(result);
+    return result != NULL;
+}
+
+const char *
+pg_version_text(const struct pg_session *conn)
+{
+    const char *version = PQparameterStatus(conn->pq, "server_version");
+    return version == NULL ? "unknown" : version;
+}
+
+const char *
+pg_encoding(const struct pg_session *conn)
+{
+    const char *encoding = PQparameterStatus(conn->pq, "server_encoding");
+    return encoding == NULL ? "SQL_ASCII" : encoding;
+}

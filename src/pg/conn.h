@@ -1,0 +1,56 @@
+/* conn - one connection to PostgreSQL, by libpq, that never blocks where the stop switch is not heard.
+ *
+ * Life:   pg_open; then queries, one at a time; pg_close, also after a failed pg_open.
+ * Limits: connecting takes at most CONNECT_SECONDS, or connect_timeout of the URI or PGCONNECT_TIMEOUT.
+ *         Statements have no deadline of ours (a CREATE INDEX may take hours); a dead peer is found by
+ *         TCP keepalives and tcp_user_timeout within about a minute.
+ * Threads: one at a time. */
+#ifndef PG_CONN_H
+#define PG_CONN_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/stop.h"
+
+enum { CONNECT_SECONDS = 30 };
+
+struct pg_session {
+    PGconn *pq;
+    struct stop *stop;
+    enum err side;      /* ERR_SOURCE or ERR_TARGET: whose fault a failure is */
+    int server_version; /* 150018 for 15.18 */
+    char sqlstate[6];   /* of the last failed statement, "" when the server gave none */
+};
+
+/* Connect to what uri names ("postgres:" alone: the PG* variables) and make the session safe: every
+ * timeout off, ISO dates, floats exact, no search_path, row security an error instead of a filter,
+ * text in the server's own encoding. */
+bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop, struct fault *fault);
+
+/* Cancel what runs, and let go.  A zeroed struct is allowed. */
+void pg_close(struct pg_session *conn);
+
+/* Run one statement.  doing completes the sentence "unable to <doing>: <what the server said>".
+ * Returns its result, to be PQclear()ed by the caller, or NULL with the fault. */
+PGresult *pg_query(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault);
+
+/* The same for a statement whose result nobody needs. */
+bool pg_run(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault);
+
+/* The next result of a statement that is under way, waiting for it; NULL with a fault when stopped or
+ * disconnected, NULL without one at the end. */
+PGresult *pg_result(struct pg_session *conn, struct fault *fault);
+
+/* Turn a failed result into a fault and clear it.  Always returns false. */
+bool pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault);
+
+/* Send everything libpq holds back. */
+bool pg_flush(struct pg_session *conn, struct fault *fault);
+
+/* The server's version for people, "15.18"; encoding of the database, "UTF8". */
+const char *pg_version_text(const struct pg_session *conn);
+const char *pg_encoding(const struct pg_session *conn);
+
+#endif

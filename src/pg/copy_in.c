@@ -1,0 +1,100 @@
+/* copy_in - see copy_in.h. */
+#include "pg/copy_in.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE_BYTES_MAX = 256 * 1024 }; /* what libpq buffers at once */
+
+bool
+copy_in_begin(struct copy_in *in, struct pg_session *conn, const char *doing, const char *sql,
+              struct fault *fault)
+{
+    *in = (struct copy_in){.conn = conn, .doing = doing};
+
+    PGresult *result = pg_query(conn, doing, sql, fault);
+    if (result == NULL)
+        return false;
+    ExecStatusType status = PQresultStatus(result);
+    PQclear(result);
+    if (status != PGRES_COPY_IN)
+        return fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
+    return true;
+}
+
+/* Take the server's verdict on the COPY: its row count, or its complaint. */
+static bool
+verdict(struct copy_in *in, struct fault *fault)
+{
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *result = pg_result(in->conn, &waiting);
+        if (result == NULL) {
+            fault_hand_over(fault, &waiting);
+            return waiting.err == ERR_NONE;
+        }
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+            return pg_failed(in->conn, in->doing, result, fault);
+        in->rows = strtoull(PQcmdTuples(result), NULL, 10);
+        PQclear(result);
+    }
+}
+
+/* The server may have refused a row while we still send: then its complaint is the cause. */
+static enum step
+refused(struct copy_in *in, struct fault *fault)
+{
+    in->done = true;
+    if (verdict(in, fault))
+        fault_set(fault, in->conn->side, "unable to %s: the server ended the COPY early", in->doing);
+    return STEP_FAILED;
+}
+
+static enum step
+copy_in_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
+             struct fault *fault)
+{
+    struct copy_in *in = (struct copy_in *) stage;
+    (void) target;
+
+    if (last) {
+        if (PQputCopyEnd(in->conn->pq, NULL) < 0)
+            return refused(in, fault);
+        in->done = true;
+        return verdict(in, fault) ? STEP_DONE : STEP_FAILED;
+    }
+
+    size_t size = source->size - source->used;
+    if (size > PIECE_BYTES_MAX)
+        size = PIECE_BYTES_MAX;
+    if (PQputCopyData(in->conn->pq, (const char *) source->data + source->used, (int) size) <= 0)
+        return refused(in, fault);
+    source->used += size;
+    return pg_flush(in->conn, fault) ? STEP_AGAIN : STEP_FAILED;
+}
+
+static void
+copy_in_free(struct stage *stage)
+{
+    struct copy_in *in = (struct copy_in *) stage;
+    if (in->done || PQstatus(in->conn->pq) != CONNECTION_OK)
+        return;
+
+    /* Best effort: the connection is closed after a failure, and a COPY cut off is undone as well. */
+    if (PQputCopyEnd(in->conn->pq, "replica gave up: the volume did not arrive whole") > 0)
+        PQflush(in->conn->pq);
+}
+
+static const struct stage_ops copy_in_ops = {
+    .name = "copy in",
+    .step = copy_in_step,
+    .free = copy_in_free,
+};
+
+struct stage *
+copy_in_init(struct copy_in *in)
+{
+    in->stage.ops = &copy_in_ops;
+    return &in->stage;
+}

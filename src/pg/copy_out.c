@@ -1,0 +1,209 @@
+/* copy_out - see copy_out.h. */
+#include "pg/copy_out.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/wire.h"
+
+enum { HEADER_BYTES = 5 };
+
+void
+copy_out_open(struct copy_out *out)
+{
+    *out = (struct copy_out){.buffer = malloc(COPY_OUT_BUFFER_BYTES)};
+    if (out->buffer == NULL)
+        memory_exhausted(COPY_OUT_BUFFER_BYTES);
+}
+
+void
+copy_out_close(struct copy_out *out)
+{
+    free(out->buffer);
+    out->buffer = NULL;
+}
+
+bool
+copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
+               struct fault *fault)
+{
+    out->conn = conn;
+    out->begin = out->end = out->row_left = 0;
+    out->rows_total = 0;
+
+    PGresult *result = pg_query(conn, doing, sql, fault);
+    if (result == NULL)
+        return false;
+    ExecStatusType status = PQresultStatus(result);
+    PQclear(result);
+    if (status != PGRES_COPY_OUT)
+        return fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
+    return true;
+}
+
+/* Bring at least one more byte behind what is there.  Without wait it may bring none. */
+static bool
+refill(struct copy_out *out, bool wait, bool *got_some, struct fault *fault)
+{
+    size_t held = out->end - out->begin, got;
+
+    assert(held < COPY_OUT_BUFFER_BYTES);
+    if (out->begin > 0) {
+        memmove(out->buffer, out->buffer + out->begin, held);
+        out->begin = 0;
+        out->end = held;
+    }
+    got = wire_take(out->conn, out->buffer + held, COPY_OUT_BUFFER_BYTES - held);
+    if (got == 0 && !wire_read(out->conn, out->buffer + held, COPY_OUT_BUFFER_BYTES - held, wait, &got, fault))
+        return false;
+    out->end += got;
+    *got_some = got > 0;
+    return true;
+}
+
+static size_t
+message_bytes(const struct copy_out *out)
+{
+    const uint8_t *at = out->buffer + out->begin + 1;
+    return (size_t) at[0] << 24 | (size_t) at[1] << 16 | (size_t) at[2] << 8 | at[3];
+}
+
+/* What stands at the next message boundary. */
+enum next { NEXT_FAILED, NEXT_WAIT, NEXT_ROW, NEXT_END };
+
+/* Look at the next message, without taking it; notices and parameter changes are passed over. */
+static enum next
+look(struct copy_out *out, bool wait, struct fault *fault)
+{
+    assert(out->row_left == 0);
+    for (;;) {
+        size_t held = out->end - out->begin;
+        if (held >= HEADER_BYTES) {
+            uint8_t type = out->buffer[out->begin];
+            size_t bytes = message_bytes(out);
+            if (bytes < 4) {
+                fault_set(fault, out->conn->side, "the server sent a message of %zu bytes", bytes);
+                return NEXT_FAILED;
+            }
+            if (type == 'd')
+                return NEXT_ROW;
+            if (type != 'N' && type != 'S' && type != 'A')
+                return NEXT_END;
+            if (bytes >= COPY_OUT_BUFFER_BYTES) {
+                fault_set(fault, out->conn->side, "the server sent a notice of %zu bytes", bytes);
+                return NEXT_FAILED;
+            }
+            if (held > bytes) {
+                out->begin += bytes + 1;
+                continue;
+            }
+        }
+        bool got_some;
+        if (!refill(out, wait, &got_some, fault))
+            return NEXT_FAILED;
+        if (!got_some)
+            return NEXT_WAIT;
+    }
+}
+
+bool
+copy_out_next(struct copy_out *out, const char *doing, bool *more, struct fault *fault)
+{
+    enum next next = look(out, true, fault);
+
+    *more = next == NEXT_ROW;
+    if (next == NEXT_FAILED)
+        return false;
+    if (next == NEXT_ROW)
+        return true;
+
+    /* CopyDone, or an error that ends it: from here on libpq reads again. */
+    wire_return(out->conn, out->buffer + out->begin, out->end - out->begin);
+    char *row = NULL;
+    int status = PQgetCopyData(out->conn->pq, &row, 1);
+    assert(status < 0);
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *result = pg_result(out->conn, &waiting);
+        if (result == NULL) {
+            fault_hand_over(fault, &waiting);
+            return waiting.err == ERR_NONE;
+        }
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+            return pg_failed(out->conn, doing, result, fault);
+        uint64_t rows = strtoull(PQcmdTuples(result), NULL, 10);
+        PQclear(result);
+        if (rows != out->rows_total)
+            return fault_set(fault, out->conn->side, "unable to %s: the server counts %llu rows, %llu arrived",
+                             doing, (unsigned long long) rows, (unsigned long long) out->rows_total);
+    }
+}
+
+/* Move bytes of the current row; true when the row is through. */
+static bool
+move_row(struct copy_out *out, struct target_span *target)
+{
+    size_t size = out->row_left, held = out->end - out->begin, room = target->size - target->used;
+
+    if (size > held)
+        size = held;
+    if (size > room)
+        size = room;
+    memcpy(target->data + target->used, out->buffer + out->begin, size);
+    target->used += size;
+    out->begin += size;
+    out->row_left -= size;
+    return out->row_left == 0;
+}
+
+/* Fill the target as far as bytes are at hand; wait only while it is still empty. */
+static enum step
+copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
+              struct fault *fault)
+{
+    struct copy_out *out = (struct copy_out *) stage;
+    size_t before = target->used;
+    (void) source;
+    (void) last;
+
+    while (target->used < target->size) {
+        if (out->row_left == 0) {
+            if (out->rows > 0 && *out->stored_bytes >= out->stored_bytes_max)
+                return STEP_DONE;
+            switch (look(out, target->used == before, fault)) {
+            case NEXT_FAILED:
+                return STEP_FAILED;
+            case NEXT_WAIT:
+                return STEP_AGAIN;
+            case NEXT_END:
+                return STEP_DONE;
+            case NEXT_ROW:
+                out->row_left = message_bytes(out) - 4;
+                out->begin += HEADER_BYTES;
+                out->rows++;
+                out->rows_total++;
+            }
+        }
+        if (!move_row(out, target) && out->begin == out->end) {
+            bool got_some;
+            if (!refill(out, target->used == before, &got_some, fault))
+                return STEP_FAILED;
+            if (!got_some)
+                return STEP_AGAIN;
+        }
+    }
+    return STEP_AGAIN;
+}
+
+static const struct stage_ops copy_out_ops = {.name = "copy out", .step = copy_out_step};
+
+struct stage *
+copy_out_init(struct copy_out *out, const _Atomic uint64_t *stored_bytes, uint64_t stored_bytes_max)
+{
+    out->stage.ops = &copy_out_ops;
+    out->rows = 0;
+    out->stored_bytes = stored_bytes;
+    out->stored_bytes_max = stored_bytes_max;
+    return &out->stage;
+}

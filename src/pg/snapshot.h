@@ -1,0 +1,22 @@
+/* snapshot - one moment of the source that all connections of a dump see.
+ *
+ *      leader  ──export──▶ id ──import──▶ worker, worker, … and pg_dump
+ *
+ * Nobody can join once the leader's transaction has ended, so the leader stays open, idle in its
+ * transaction, until the last byte of the dump is durable.
+ *
+ * Source: PostgreSQL documentation, "Snapshot Synchronization Functions". */
+#ifndef PG_SNAPSHOT_H
+#define PG_SNAPSHOT_H
+
+#include "pg/conn.h"
+
+struct snapshot {
+    char id[64];
+    char lsn[32]; /* where the source's WAL stood when it was taken */
+};
+
+bool snapshot_export(struct pg_session *leader, struct snapshot *snapshot, struct fault *fault);
+bool snapshot_import(struct pg_session *worker, const struct snapshot *snapshot, struct fault *fault);
+
+#endif

@@ -1,0 +1,39 @@
+/* sql_target, sql_filter - SQL text at the end and in the middle of a corridor, statement by statement.
+ *
+ * sql_target hands every statement to a function, which may block; sql_filter lets pass those that a
+ * function wants to keep, each followed by a newline, and drops comments and psql's own commands.
+ *
+ * Life:   x_init; the stage's free() returns what it holds.
+ * Limits: those of sql_split; sql_filter holds the statements of one window.
+ * Threads: one at a time. */
+#ifndef PG_SQL_TARGET_H
+#define PG_SQL_TARGET_H
+
+#include "flow/stage.h"
+#include "pg/sql_split.h"
+
+struct sql_target {
+    struct stage stage;
+    struct sql_split split;
+    sql_statement_fn *statement;
+    void *argument;
+};
+
+struct stage *sql_target_init(struct sql_target *target, sql_statement_fn *statement, void *argument);
+
+typedef bool sql_keep_fn(const void *argument, const char *sql);
+
+struct sql_filter {
+    struct stage stage;
+    struct sql_split split;
+    sql_keep_fn *keep;
+    const void *argument;
+    struct text kept;
+    size_t kept_used;
+    uint64_t bytes; /* of SQL that passed */
+    bool ended;
+};
+
+struct stage *sql_filter_init(struct sql_filter *filter, sql_keep_fn *keep, const void *argument);
+
+#endif

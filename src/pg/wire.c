@@ -1,0 +1,62 @@
+/* wire - see wire.h. */
+#include <postgres_fe.h>
+
+#include "pg/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <libpq-int.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+
+size_t
+wire_take(struct pg_session *conn, void *data, size_t size)
+{
+    PGconn *pq = conn->pq;
+    assert(pq->inStart >= 0 && pq->inStart <= pq->inEnd);
+    size_t held = (size_t) (pq->inEnd - pq->inStart);
+
+    if (held > size)
+        held = size;
+    memcpy(data, pq->inBuffer + pq->inStart, held);
+    pq->inStart += (int) held;
+    pq->inCursor = pq->inStart;
+    return held;
+}
+
+bool
+wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got, struct fault *fault)
+{
+    *got = 0;
+    for (;;) {
+        errno = 0;
+        ssize_t count = pqsecure_read(conn->pq, data, size);
+        if (count > 0) {
+            *got = (size_t) count;
+            return true;
+        }
+        if (count == 0)
+            return fault_set(fault, conn->side, "the server closed the connection in the middle of a COPY");
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN && errno != EWOULDBLOCK)
+            return fault_set(fault, conn->side, "unable to read from the server: %s", strerror(errno));
+        if (!wait)
+            return true;
+        if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+            return false;
+    }
+}
+
+void
+wire_return(struct pg_session *conn, const void *data, size_t size)
+{
+    PGconn *pq = conn->pq;
+
+    pq->inStart = pq->inCursor = pq->inEnd = 0;
+    if (size > INT_MAX || pqCheckInBufferSpace(size, pq) != 0)
+        memory_exhausted(size);
+    memcpy(pq->inBuffer, data, size);
+    pq->inEnd = (int) size;
+}
