@@ -44,7 +44,8 @@ static void
 test_wrong_parts(void **state)
 {
     (void) state;
-    static const char *const tries[] = {"", "   ", ".", "-a", "\"", "\"a", "\"a\"\"", "\"\"", "(", "\n"};
+    static const char *const tries[] = {"",    "   ",     ".",    "-a", "\"",
+                                        "\"a", "\"a\"\"", "\"\"", "(",  "\n"};
 
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
         struct pattern_part part;
@@ -115,13 +116,15 @@ test_lists(void **state)
     assert_true(patterns_read(&arena, "X", " ,\n # only a comment, really\n,", &patterns, &fault));
     assert_int_equal(patterns.count, 0);
     assert_null(patterns_find(&patterns, "public", "a"));
-    assert_true(patterns_read(&arena, "X", "orders, shop.*\r\n\"My Schema\" . t_? # and no more\n  x,",
+    assert_true(patterns_read(&arena, "X",
+                              "orders, shop.*\r\n\"My Schema\" . t_? # and no more\n  x,",
                               &patterns, &fault));
     assert_int_equal(patterns.count, 4);
     assert_string_equal(patterns_find(&patterns, "public", "orders")->written, "orders");
     assert_null(patterns_find(&patterns, "other", "orders"));
     assert_ptr_equal(patterns_find(&patterns, "shop", ""), &patterns.items[1]);
-    assert_string_equal(patterns_find(&patterns, "My Schema", "t_1")->written, "\"My Schema\" . t_?");
+    assert_string_equal(patterns_find(&patterns, "My Schema", "t_1")->written,
+                        "\"My Schema\" . t_?");
     assert_null(patterns_find(&patterns, "My Schema", "T_1"));
 }
 
@@ -151,7 +154,8 @@ test_wrong_lists(void **state)
     }
 }
 
-/* Every beginning of a list ends well, one way or the other, and memory grows with the list only. */
+/* Every beginning of a list ends well, one way or the other, and memory grows with the list
+ * only. */
 static void
 test_beginnings(void **state)
 {

@@ -1,5 +1,5 @@
-/* transform_bind - rules against a catalog made by hand: a shop with partitions, inheritance, generated
- * columns, quoted names and tables that stay behind. */
+/* transform_bind - rules against a catalog made by hand: a shop with partitions, inheritance,
+ * generated columns, quoted names and tables that stay behind. */
 #include <stdlib.h>
 
 #include "support.h"
@@ -8,10 +8,21 @@
 static struct arena arena;
 
 static struct column user_columns[] = {
-    {.name = "id", .type = "integer", .base_type = "int4", .kind = VALUE_INTEGER, .byte_width = 4,
+    {.name = "id",
+     .type = "integer",
+     .base_type = "int4",
+     .kind = VALUE_INTEGER,
+     .byte_width = 4,
      .not_null = true},
-    {.name = "full_name", .type = "text", .base_type = "text", .kind = VALUE_TEXT, .generated = true},
-    {.name = "email", .type = "character varying(20)", .base_type = "varchar", .kind = VALUE_TEXT,
+    {.name = "full_name",
+     .type = "text",
+     .base_type = "text",
+     .kind = VALUE_TEXT,
+     .generated = true},
+    {.name = "email",
+     .type = "character varying(20)",
+     .base_type = "varchar",
+     .kind = VALUE_TEXT,
      .length_max = 20},
     {.name = "name", .type = "text", .base_type = "text", .kind = VALUE_TEXT},
     {.name = "tags", .type = "text[]", .base_type = "_text", .kind = VALUE_OTHER},
@@ -110,7 +121,8 @@ static void
 test_transient(void **state)
 {
     (void) state;
-    struct table_masks *masks = bind_good("public.users.tags transient; public.users.email transient");
+    struct table_masks *masks =
+        bind_good("public.users.tags transient; public.users.email transient");
 
     assert_int_equal(masks[USERS].ruled_count, 0);
     struct fault fault = {0};
@@ -163,18 +175,21 @@ test_mistakes(void **state)
         {"shop.*.whom null", "none of the 6 tables that fit has a column whom; did you mean who"},
         {"users.x* email", "its table has no column that fits"},
         {"users.id email", "column id of public.users, integer: email serves only: text"},
-        {"users.tags random", "column tags of public.users, text[]: random serves only: text, integer"},
+        {"users.tags random",
+         "column tags of public.users, text[]: random serves only: text, integer"},
         {"users.id null", "column id of public.users, integer: it is declared NOT NULL"},
-        {"users.email fixed(aaaaaaaaaaaaaaaaaaaaa)", "the value has 21 characters, the column holds 20"},
+        {"users.email fixed(aaaaaaaaaaaaaaaaaaaaa)",
+         "the value has 21 characters, the column holds 20"},
         {"users.id fixed(x)", "the value is not an integer"},
         {"users.full_name null", "it is computed from other columns"},
         {"users.full_name transient", "it is computed from other columns"},
-        {"users.email email\nusers.email null",
-         "line 2 (users.email null): column email of public.users, character varying(20): line 1 has a "
-         "rule for it already (users.email email)"},
+        {"users.email email\nusers.email null", "line 2 (users.email null): column email of "
+                                                "public.users, character varying(20): line 1 has a "
+                                                "rule for it already (users.email email)"},
         {"*.*.email email; users.email null", "line 1 has a rule for it already (*.*.email email)"},
         {"shop.events.who null; shop.events_jan.who redacted",
-         "column who of shop.events_jan, text: line 1 has a rule for it already (shop.events.who null)"},
+         "column who of shop.events_jan, text: line 1 has a rule for it already (shop.events.who "
+         "null)"},
         {"logs.who null", "no rows of its table are copied"},
         {"shop.future.who null", "no rows of its table are copied"},
         {"shop.bare.x null", "its table has no column x"},
@@ -198,14 +213,15 @@ test_all_at_once(void **state)
     struct fault fault = {0};
     struct table_masks *masks;
 
-    assert_false(bind("shop.events.day email\nusers.nme null\nshop.events.who null\nx.y.z null", &masks,
-                      &fault));
-    assert_string_equal(
-        fault.text,
-        "REPLICA_TRANSFORM line 1 (shop.events.day email): column day of shop.events_jan, date: email "
-        "serves only: text\n"
-        "REPLICA_TRANSFORM line 2 (users.nme null): its table has no column nme; did you mean name\n"
-        "REPLICA_TRANSFORM line 4 (x.y.z null): table x.y does not exist");
+    assert_false(bind("shop.events.day email\nusers.nme null\nshop.events.who null\nx.y.z null",
+                      &masks, &fault));
+    assert_string_equal(fault.text,
+                        "REPLICA_TRANSFORM line 1 (shop.events.day email): column day of "
+                        "shop.events_jan, date: email "
+                        "serves only: text\n"
+                        "REPLICA_TRANSFORM line 2 (users.nme null): its table has no column nme; "
+                        "did you mean name\n"
+                        "REPLICA_TRANSFORM line 4 (x.y.z null): table x.y does not exist");
 }
 
 static int

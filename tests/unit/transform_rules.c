@@ -32,10 +32,11 @@ static void
 test_lines(void **state)
 {
     (void) state;
-    const struct rules *rules = read_good("# first\n"
-                                          "public.users.email   email # why; not\n"
-                                          "\"My; Shop\".\"a.b\".\"C\"\"#\"\tredacted ; *.*.password null\r\n"
-                                          "users.name\tfirst-name()");
+    const struct rules *rules =
+        read_good("# first\n"
+                  "public.users.email   email # why; not\n"
+                  "\"My; Shop\".\"a.b\".\"C\"\"#\"\tredacted ; *.*.password null\r\n"
+                  "users.name\tfirst-name()");
 
     assert_int_equal(rules_count(rules), 4);
     assert_string_equal(rules->items[0].schema.text, "public");
@@ -118,7 +119,8 @@ static const struct {
     {"a.b.c first_name", "did you mean first-name"},
     {"a.b.c keep", "there is no transformer keep"},
     {"a.b.c mask(keep-last=2)", "there is no transformer mask"},
-    {"a.b.c email when x = 'FR'", "nothing is expected behind the transformer, but there is: when x"},
+    {"a.b.c email when x = 'FR'",
+     "nothing is expected behind the transformer, but there is: when x"},
     {"a.b.c random(1)", "random takes no parameters"},
     {"a.b.c redacted(4)", "a parameter of redacted is given by its name: character=*, width=10"},
     {"a.b.c redacted(size=4)", "redacted has no parameter size, but: character=*, width=10"},
@@ -161,10 +163,12 @@ test_all_at_once(void **state)
     (void) state;
     struct fault fault = {0};
 
-    assert_null(rules_read(&arena, "a.b.c emial\na.b.d email; a.b.e fixed('x;\n\na.b.f nul # x\n", &fault));
+    assert_null(
+        rules_read(&arena, "a.b.c emial\na.b.d email; a.b.e fixed('x;\n\na.b.f nul # x\n", &fault));
     assert_string_equal(
         fault.text,
-        "REPLICA_TRANSFORM line 1 (a.b.c emial): there is no transformer emial; did you mean email\n"
+        "REPLICA_TRANSFORM line 1 (a.b.c emial): there is no transformer emial; did you mean "
+        "email\n"
         "REPLICA_TRANSFORM line 2 (a.b.e fixed('x;): a quote is not closed\n"
         "REPLICA_TRANSFORM line 4 (a.b.f nul): there is no transformer nul; did you mean null");
 }

@@ -1,5 +1,6 @@
-/* transform_transform - the row walker, with windows of every size: what has no rule comes out byte for
- * byte, what has one comes out as the mask made it, and rows of a wrong shape are refused. */
+/* transform_transform - the row walker, with windows of every size: what has no rule comes out
+ * byte for byte, what has one comes out as the mask made it, and rows of a wrong shape are
+ * refused. */
 #include <stdlib.h>
 
 #include "support.h"
@@ -103,13 +104,27 @@ test_copy_values(void **state)
         const char *escaped, *plain;
         bool cut;
     } tries[] = {
-        {"", "", false},          {"abc", "abc", false},     {"\\b\\f\\n\\r\\t\\v\\\\", "\b\f\n\r\t\v\\", false},
-        {"\\101\\7x", "A\ax", false}, {"\\1018", "A8", false},  {"\\x41\\x4g", "A\x04g", false},
-        {"\\xg", "xg", false},    {"\\q\\.", "q.", false},   {"a\\", "a", false},
-        {"a\\x", "ax", false},    {"a\\1", "a\1", false},    {"a\\x4", "a\4", false},
-        {"a\\", "a", true},       {"a\\x", "a", true},       {"a\\x4", "a", true},
-        {"a\\1", "a", true},      {"a\\12", "a", true},      {"a\\123", "aS", true},
-        {"a\\x41", "aA", true},   {"a\\n", "a\n", true},     {"\\377", "\xff", false},
+        {"", "", false},
+        {"abc", "abc", false},
+        {"\\b\\f\\n\\r\\t\\v\\\\", "\b\f\n\r\t\v\\", false},
+        {"\\101\\7x", "A\ax", false},
+        {"\\1018", "A8", false},
+        {"\\x41\\x4g", "A\x04g", false},
+        {"\\xg", "xg", false},
+        {"\\q\\.", "q.", false},
+        {"a\\", "a", false},
+        {"a\\x", "ax", false},
+        {"a\\1", "a\1", false},
+        {"a\\x4", "a\4", false},
+        {"a\\", "a", true},
+        {"a\\x", "a", true},
+        {"a\\x4", "a", true},
+        {"a\\1", "a", true},
+        {"a\\12", "a", true},
+        {"a\\123", "aS", true},
+        {"a\\x41", "aA", true},
+        {"a\\n", "a\n", true},
+        {"\\377", "\xff", false},
     };
 
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -152,7 +167,8 @@ test_shape(void **state)
 
     const uint8_t *in = input.data, *out = output.data;
     for (int field = 0; field < 150 * 5; field++) {
-        size_t in_size = strcspn((const char *) in, "\t\n"), out_size = strcspn((const char *) out, "\t\n");
+        size_t in_size = strcspn((const char *) in, "\t\n"),
+               out_size = strcspn((const char *) out, "\t\n");
         bool same = in_size == out_size && memcmp(in, out, in_size) == 0;
         bool ruled = field % 5 == 1 || field % 5 == 2 || field % 5 == 4;
         assert_int_equal(same, !ruled || (in_size == 2 && memcmp(in, "\\N", 2) == 0));
@@ -264,9 +280,10 @@ test_wrong_shapes(void **state)
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
         for (size_t window = 1; window < 20; window += 3) {
             struct fault fault = {0};
-            struct stage *stage = begin((void *) (uintptr_t) masks_of(tries[i].columns, tries[i].rules));
-            assert_false(windows_push(stage, tries[i].input, strlen(tries[i].input), window, window, NULL,
-                                      &fault));
+            struct stage *stage =
+                begin((void *) (uintptr_t) masks_of(tries[i].columns, tries[i].rules));
+            assert_false(windows_push(stage, tries[i].input, strlen(tries[i].input), window, window,
+                                      NULL, &fault));
             if (strstr(fault.text, tries[i].sentence) == NULL || fault.err != tries[i].err)
                 fail_msg("%s: %s", tries[i].input, fault.text);
         }
