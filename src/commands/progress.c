@@ -95,8 +95,6 @@ piece_add(char line[static PROGRESS_LINE_MAX], size_t width, const char *piece)
 {
     size_t used = strlen(line), size = strlen(piece), gap = used == 0 || size == 0 ? 0 : 2;
 
-    if (width > PROGRESS_LINE_MAX - 1)
-        width = PROGRESS_LINE_MAX - 1;
     if (used + gap + size <= width)
         snprintf(line + used, PROGRESS_LINE_MAX - used, "%.*s%s", (int) gap, "  ", piece);
 }
@@ -108,7 +106,10 @@ progress_line(char line[static PROGRESS_LINE_MAX], const struct progress *progre
     char piece[64], number[32];
     uint64_t span_ms = now->at_ms > before->at_ms ? now->at_ms - before->at_ms : 0;
     uint64_t rate = 0;
+    bool bar = width > 0;
 
+    if (!bar || width > PROGRESS_LINE_MAX - 1)
+        width = PROGRESS_LINE_MAX - 1;
     if (span_ms > 0)
         rate = (uint64_t) ((double) (now->plain_bytes - before->plain_bytes) * 1000 /
                            (double) span_ms);
@@ -131,8 +132,10 @@ progress_line(char line[static PROGRESS_LINE_MAX], const struct progress *progre
         left_print(number, (uint64_t) whole_ms - now->at_ms);
         piece_add(line, width, number);
     }
-    bar_print(piece, permille);
-    piece_add(line, width, piece);
+    if (bar) {
+        bar_print(piece, permille);
+        piece_add(line, width, piece);
+    }
 }
 
 /* One column stays free: a line that fills the last one wraps on some terminals. */
@@ -194,7 +197,7 @@ progress_thread(void *argument)
         log_live(line);
         if (logs && now.at_ms - logged_ms >= PROGRESS_LOG_MS) {
             logged_ms = now.at_ms;
-            progress_line(line, progress, &before, &now, PROGRESS_LINE_MAX - 1);
+            progress_line(line, progress, &before, &now, 0);
             log_info("%s", line);
         }
     }

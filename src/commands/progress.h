@@ -65,7 +65,8 @@ void progress_end(struct progress *progress);
 struct progress_count progress_now(struct progress *progress);
 
 /* Write the line for two moments.  before is the older one, from which the rate is taken.
- * width is the line's greatest length in bytes; a piece that does not fit is left out. */
+ * width is the line's greatest length in bytes; a piece that does not fit is left out.  width 0
+ * stands for a log line: all pieces, but no bar. */
 void progress_line(char line[static PROGRESS_LINE_MAX], const struct progress *progress,
                    const struct progress_count *before, const struct progress_count *now,
                    size_t width);
