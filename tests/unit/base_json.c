@@ -1,5 +1,5 @@
-/* json: what is valid is read as it is, what is not is refused with an offset, and nothing beyond the
- * input is ever touched. */
+/* json: what is valid is read as it is, what is not is refused with an offset, and nothing beyond
+ * the input is ever touched. */
 #include "support.h"
 
 #include <stdio.h>
@@ -213,8 +213,7 @@ test_mutations(void **state)
             struct arena arena = {0};
             struct fault fault = {0};
             copy[i] = (char) byte;
-            const struct json *json =
-                json_parse(&arena, copy, sizeof document - 1, "it", &fault);
+            const struct json *json = json_parse(&arena, copy, sizeof document - 1, "it", &fault);
             assert_true((json == NULL) == (fault.err == ERR_INTEGRITY));
             arena_free(&arena);
         }
@@ -284,10 +283,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),       cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_depth),       cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_zero_bytes),  cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_mutations),   cmocka_unit_test(test_bytes_come_back),
+        cmocka_unit_test(test_reads),        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_zero_bytes),   cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_mutations),    cmocka_unit_test(test_bytes_come_back),
         cmocka_unit_test(test_written_form),
     };
 
