@@ -4,6 +4,16 @@
 #include "base/log.h"
 #include "commands/restore.h"
 
+/* What users made beside schemas; 16384 is the first oid that is not the system's own (FirstNormalObjectId
+ * in PostgreSQL's transam.h). */
+#define OF_USERS(catalog) \
+    "SELECT '" catalog "'::regclass AS classid, x.oid FROM " catalog " x WHERE x.oid >= 16384 AND NOT EXISTS (" \
+    "SELECT FROM pg_catalog.pg_depend d WHERE d.classid = '" catalog "'::regclass AND d.objid = x.oid" \
+    " AND d.deptype = 'e')"
+#define GLOBAL_OBJECTS \
+    OF_USERS("pg_catalog.pg_am") " UNION ALL " OF_USERS("pg_catalog.pg_cast") " UNION ALL " \
+    OF_USERS("pg_catalog.pg_language") " UNION ALL " OF_USERS("pg_catalog.pg_foreign_data_wrapper")
+
 /* What a restore would collide with.  Extensions do not: a dump says CREATE EXTENSION IF NOT EXISTS. */
 static const char leftovers_sql[] =
     "WITH member AS (SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'),"
@@ -27,6 +37,8 @@ static const char leftovers_sql[] =
     "   WHERE NOT EXISTS (SELECT FROM member WHERE classid = 'pg_catalog.pg_event_trigger'::regclass"
     "   AND objid = e.oid)"
     "  UNION ALL SELECT format('server %I', srvname) FROM pg_catalog.pg_foreign_server"
+    "  UNION ALL SELECT format('%s %s', i.type, i.identity) FROM (" GLOBAL_OBJECTS ") g,"
+    "   pg_catalog.pg_identify_object(g.classid, g.oid, 0) i"
     "  UNION ALL SELECT format('large object %s', oid) FROM pg_catalog.pg_largeobject_metadata) "
     "SELECT count(*), min(what) FROM found";
 
@@ -68,6 +80,9 @@ static const char clean_sql[] =
     "   AND m.objid = d.objid AND m.deptype IN ('e', 'i'))"
     "  LOOP EXECUTE format('DROP %s IF EXISTS %s CASCADE', o.type, o.identity);"
     "  n := n + 1; IF n % 50 = 0 THEN COMMIT; END IF; END LOOP; COMMIT;\n"
+    "FOR o IN SELECT replace(i.type, '-', ' ') AS type, i.identity FROM (" GLOBAL_OBJECTS ") g,"
+    "  pg_catalog.pg_identify_object(g.classid, g.oid, 0) i"
+    "  LOOP EXECUTE format('DROP %s IF EXISTS %s CASCADE', o.type, o.identity); END LOOP;\n"
     "FOR o IN SELECT oid FROM pg_catalog.pg_largeobject_metadata LOOP"
     "  PERFORM pg_catalog.lo_unlink(o.oid); n := n + 1;"
     "  IF n % 1000 = 0 THEN COMMIT; END IF; END LOOP;\n"

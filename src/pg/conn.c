@@ -103,9 +103,11 @@ conn_settle(struct pg_session *conn, struct fault *fault)
         text_add(&sql, "SET idle_session_timeout = 0;");
     if (conn->server_version >= 170000)
         text_add(&sql, "SET transaction_timeout = 0;");
-    /* CVE-2024-7348: a table swapped for a view while the dump runs.  Newer minor versions only. */
-    text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) "
-                   "FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'");
+    /* CVE-2024-7348: a table swapped for a view while the dump runs.  Newer minor versions only; a
+     * destination has to read views, when it refreshes materialized ones. */
+    if (conn->side == ERR_SOURCE)
+        text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) "
+                       "FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'");
     bool settled = pg_run(conn, "prepare the session", text_of(&sql), fault);
     text_free(&sql);
     return settled;

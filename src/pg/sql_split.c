@@ -68,13 +68,11 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII, split->standard_strings);
     do {
         result = psql_scan(split->scan, split->statement, &prompt);
-        if (result == PSCAN_SEMICOLON) {
-            appendPQExpBufferChar(split->statement, ';');
+        if (result == PSCAN_SEMICOLON)
             carried_on = emit(split, statement, argument, fault);
-        } else if (result == PSCAN_BACKSLASH) {
+        else if (result == PSCAN_BACKSLASH)
             carried_on = fault_set(fault, ERR_INTEGRITY, "the SQL holds a psql command: %.60s", line);
-        }
-    } while (carried_on && (result == PSCAN_SEMICOLON));
+    } while (carried_on && result == PSCAN_SEMICOLON);
     psql_scan_finish(split->scan);
     split->open = prompt != PROMPT_READY || split->statement->len > 0;
     if (split->statement->len > SQL_STATEMENT_BYTES_MAX)
