@@ -64,16 +64,22 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* The draw is a fraction of one; multiplying by kinds lets its digits to that base fall out. */
 static void
 add_characters(struct result *result, struct random *random, size_t kinds, size_t count)
 {
+    assert(count <= TRANSFORM_FIELD_BYTES - result->size);
+    uint8_t *to = result->data + result->size;
     uint64_t draw = 0;
 
-    for (size_t i = 0; i < count; i++, draw /= kinds) {
+    for (size_t i = 0; i < count; i++) {
         if (i % DRAW_DIGITS == 0)
             draw = random_next(random);
-        result_fill(result, letters_and_digits[draw % kinds], 1);
+        unsigned __int128 wide = (unsigned __int128) draw * kinds;
+        to[i] = (uint8_t) letters_and_digits[wide >> 64];
+        draw = (uint64_t) wide;
     }
+    result->size += count;
 }
 
 /* Keep the first characters of the value, '*' for what may not be kept. */
