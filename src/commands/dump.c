@@ -373,12 +373,13 @@ dump_undo(struct dump *dump)
     struct store_entry *entries;
     size_t count;
     struct fault ignored = {0};
-    char *prefix = arena_print(&dump->arena, "%s/", dump->manifest.name);
-
-    if (!dump->store->ops->list(dump->store, prefix, &dump->arena, &entries, &count, &ignored))
+    if (!dump->store->ops->list(dump->store, dump->manifest.name, &dump->arena, &entries, &count, &ignored))
         return;
-    for (size_t i = 0; i < count; i++)
-        dump->store->ops->remove(dump->store, entries[i].name, &ignored);
+    for (size_t i = 0; i < count; i++) {
+        char path[STORE_NAME_MAX];
+        snprintf(path, sizeof path, "%s/%s", dump->manifest.name, entries[i].name);
+        dump->store->ops->remove(dump->store, path, &ignored);
+    }
 }
 
 static void

@@ -24,24 +24,6 @@ copy_out_close(struct copy_out *out)
     out->buffer = NULL;
 }
 
-bool
-copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
-               struct fault *fault)
-{
-    out->conn = conn;
-    out->begin = out->end = out->row_left = 0;
-    out->rows_total = 0;
-
-    PGresult *result = pg_query(conn, doing, sql, fault);
-    if (result == NULL)
-        return false;
-    ExecStatusType status = PQresultStatus(result);
-    PQclear(result);
-    if (status != PGRES_COPY_OUT)
-        return fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
-    return true;
-}
-
 /* Bring at least one more byte behind what is there.  Without wait it may bring none. */
 static bool
 refill(struct copy_out *out, bool wait, bool *got_some, struct fault *fault)
@@ -105,6 +87,51 @@ look(struct copy_out *out, bool wait, struct fault *fault)
         if (!got_some)
             return NEXT_WAIT;
     }
+}
+
+/* Give libpq the server's answer to the statement, and not one byte of what follows: it would make room
+ * for the whole of a first row, 900 MB if need be, as soon as it saw its header. */
+static bool
+answer_return(struct copy_out *out, struct fault *fault)
+{
+    size_t bytes = message_bytes(out) + 1;
+
+    while (out->end - out->begin < bytes) {
+        bool got_some;
+        if (bytes >= COPY_OUT_BUFFER_BYTES)
+            return fault_set(fault, out->conn->side, "the server sent an answer of %zu bytes", bytes);
+        if (!refill(out, true, &got_some, fault))
+            return false;
+    }
+    wire_return(out->conn, out->buffer + out->begin, bytes);
+    out->begin += bytes;
+    return true;
+}
+
+bool
+copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
+               struct fault *fault)
+{
+    out->conn = conn;
+    out->begin = out->end = out->row_left = 0;
+    out->rows_total = 0;
+    if (PQsendQuery(conn->pq, sql) == 0)
+        return fault_set(fault, conn->side, "unable to %s: %s", doing, PQerrorMessage(conn->pq));
+    if (!pg_flush(conn, fault) || look(out, true, fault) == NEXT_FAILED)
+        return false;
+
+    bool begun = out->buffer[out->begin] == 'H'; /* CopyOutResponse */
+    if (begun && !answer_return(out, fault))
+        return false;
+    if (!begun)
+        wire_return(conn, out->buffer + out->begin, out->end - out->begin);
+    PGresult *result = pg_result(conn, fault);
+    if (result == NULL)
+        return fault_set(fault, conn->side, "unable to %s: the server gave no answer", doing);
+    if (PQresultStatus(result) != PGRES_COPY_OUT)
+        return pg_failed(conn, doing, result, fault);
+    PQclear(result);
+    return true;
 }
 
 bool
