@@ -134,8 +134,8 @@ start()
     (umask 077 && printf '%s\n' "${POSTGRES_PASSWORD:-unused}" >"$password")
     [ "$(id -u)" != 0 ] || chown "$server_user" "$password"
     # shellcheck disable=SC2086  # several words are meant
-    (cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -A trust -N --pwfile="$password" \
-        ${POSTGRES_INITDB:--E UTF8 --locale=C.UTF-8}) >"$dir/initdb.log" 2>&1 || {
+    (cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -N --pwfile="$password" \
+        --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB:--E UTF8 --locale=C.UTF-8}) >"$dir/initdb.log" 2>&1 || {
         tail -n 20 "$dir/initdb.log" >&2
         die "initdb failed"
     }

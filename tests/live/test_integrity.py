@@ -127,7 +127,7 @@ def test_list_says_what_can_not_be_read(small, small_store):
 
 
 def test_the_last_good_dump_can_still_be_named(small, small_store, target):
-    good = list(small_store.manifests())[-1]
+    good = small_store.complete()[-1]
     tool.dump(small, small_store)
     spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: b"no json")
     tool.restore(small_store, target, REPLICA_DUMP=good)
@@ -140,11 +140,11 @@ def test_the_index_is_no_truth(small, small_store, target):
         path = small_store.file("index.json")
         assert os.path.exists(path)
         spoiling(path)
-        assert len(small_store.manifests()) == len([d for d in tool.listed(small_store)["dumps"]])
+        assert small_store.complete() == [dump["name"] for dump in tool.listed(small_store)["dumps"]]
         tool.restore(small_store, target, REPLICA_CLEAN="yes")
         tool.dump(small, small_store)
         index = json.loads(small_store.read("index.json"))
-        assert [d["directory_name"] for d in index["dumps"]] == list(small_store.manifests())
+        assert [dump["directory_name"] for dump in index["dumps"]] == small_store.complete()
 
 
 def test_something_else_in_the_store_is_left_alone(small, small_store, target):

@@ -25,7 +25,7 @@ def kill_at(seconds, command, **variables):
 def complete(store):
     """Dumps that `list` calls complete; they must be exactly those with a manifest."""
     names = [each["name"] for each in tool.listed(store)["dumps"] if each["state"] == "complete"]
-    assert names == list(store.manifests())
+    assert names == store.complete()
     return names
 
 

@@ -16,7 +16,7 @@ import tool
 def dump_fails(url, store, code, *phrases, **variables):
     result = tool.refused(tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url, **variables), code, *phrases)
     assert servers.PASSWORD not in result.err
-    assert store.manifests() == {}
+    assert store.complete() == []
     assert [name for name in store.files() if name.endswith((".zst", ".sql", ".tmp"))] == []
     return result
 
@@ -52,18 +52,18 @@ def test_a_server_that_never_answers(small, store):
         assert result.seconds < 15
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reader(server):
+    """A user who owns nothing."""
     server.sql("CREATE ROLE plain_reader LOGIN PASSWORD 'plain'")
-    yield "plain_reader"
-    server.sql("DROP ROLE plain_reader")
+    return "plain_reader"
 
 
 def test_no_privilege_on_one_table(server, databases, store, reader):
     source = databases(server)
     source.sql("""CREATE TABLE open (a integer); CREATE TABLE "Closed one" (a integer); GRANT SELECT ON open TO plain_reader;
         INSERT INTO open VALUES (1)""")
-    dump_fails(source.url(reader, "plain"), store, tool.SOURCE, "permission denied", "Closed one")
+    dump_fails(source.url(reader, "plain"), store, tool.SOURCE, "may not read", "Closed one", "SELECT")
     tool.succeed(tool.run("dump", REPLICA_FROM=source.url(reader, "plain"), REPLICA_TO=store.url, REPLICA_SKIP_TABLES='"Closed one"'))
 
 
@@ -84,7 +84,7 @@ def test_the_source_goes_away_in_the_middle(big, store):
         line.cut()
         out, err = process.communicate(timeout=60)
     assert process.returncode == tool.SOURCE, err
-    assert store.manifests() == {}
+    assert store.complete() == []
     assert [name for name in store.files() if name.endswith((".zst", ".tmp"))] == []
 
 
@@ -98,7 +98,7 @@ def test_a_backend_that_is_terminated(big, store):
         out, err = process.communicate(timeout=60)
     assert process.returncode == tool.SOURCE, err
     assert b"terminating connection" in err
-    assert store.manifests() == {}
+    assert store.complete() == []
 
 
 # The destination ----------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_a_destination_with_a_wrong_password(small_store_original, target):
 
 
 @pytest.mark.parametrize("what", ["CREATE TABLE mine (a integer)", "CREATE SCHEMA mine", "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-                                  "CREATE TYPE mine AS ENUM ('a')", "SELECT lo_create(77)", "CREATE EXTENSION hstore"])
+                                  "CREATE TYPE mine AS ENUM ('a')", "SELECT lo_create(77)"])
 def test_a_destination_that_is_not_empty(small_store_original, target, what):
     target.sql(what)
     restore_fails(small_store_original, target.url(), "not empty", "REPLICA_CLEAN")
@@ -202,7 +202,7 @@ def test_a_store_that_is_full(shop, store):
     try:
         result = tool.run("dump", REPLICA_FROM=shop.url(), REPLICA_TO=store.url)
         tool.refused(result, tool.STORE, store.path, "no space left")
-        assert store.manifests() == {}
+        assert store.complete() == []
         assert [name for name in store.files() if name.endswith((".zst", ".tmp"))] == []
     finally:
         subprocess.run(["umount", store.path], check=True)
@@ -231,6 +231,6 @@ def test_an_empty_store_has_no_latest_dump(target, store):
 
 
 def test_a_dump_that_is_not_there_is_answered_with_those_that_are(small_store, target):
-    name = list(small_store.manifests())[-1]
+    name = small_store.complete()[-1]
     result = tool.run("restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url(), REPLICA_DUMP="dump-123")
     tool.refused(result, tool.STORE, "dump-123", name)

@@ -26,7 +26,7 @@ def stopped(process, number, code):
 
 
 def nothing_left(store):
-    assert store.manifests() == {}
+    assert store.complete() == []
     assert [name for name in store.files() if name.endswith((".zst", ".sql", ".tmp"))] == []
 
 

@@ -1,6 +1,7 @@
 """Promise: a dump is one moment of the database, whatever writers do meanwhile."""
 
 import threading
+import time
 
 import tool
 
@@ -35,6 +36,9 @@ def test_money_is_neither_made_nor_lost(databases, server, store):
     writers = [threading.Thread(target=source.server.psql, args=(["-c", "CALL churn()"], source.name), daemon=True) for _ in range(2)]
     for writer in writers:
         writer.start()
+    deadline = time.monotonic() + 10
+    while int(source.sql("SELECT count(*) FROM pairs_a")) < 100:
+        assert time.monotonic() < deadline
     try:
         counts = []
         for jobs in [1, 4]:

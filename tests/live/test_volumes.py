@@ -33,7 +33,7 @@ def test_jobs(shop, store, target, jobs):
 def test_many_volumes(shop, store, target):
     tool.dump(shop, store, REPLICA_VOLUME_SIZE="64KiB", REPLICA_TABLES="public.*")
     volumes = [table for table, _ in store.volumes() if table["name"] == "customers"]
-    assert len(volumes) > 8
+    assert len(volumes) > 4
     tool.restore(store, target, REPLICA_JOBS=4)
     for table in compare.tables(target):
         assert compare.table_rows(shop, table) == compare.table_rows(target, table)
@@ -42,7 +42,7 @@ def test_many_volumes(shop, store, target):
 def test_a_volume_ends_soon_after_its_size(shop, store):
     tool.dump(shop, store, REPLICA_VOLUME_SIZE="128KiB", REPLICA_TABLES="public.customers")
     sizes = [os.path.getsize(path) for _, path in store.volumes()]
-    assert len(sizes) > 5
+    assert len(sizes) > 3
     # What is in the corridor when the limit is met still comes, to the end of the row.
     assert max(sizes) < 128 * 1024 + 512 * 1024
     assert sum(sizes[:-1]) / len(sizes[:-1]) >= 128 * 1024
@@ -51,7 +51,7 @@ def test_a_volume_ends_soon_after_its_size(shop, store):
 def test_each_volume_stands_alone(small, small_store, databases, server):
     """psql loads any one volume, without replica, into the structure."""
     target = databases(server)
-    name = list(small_store.manifests())[-1]
+    name = small_store.complete()[-1]
     manifest = small_store.manifest()
     target.server.psql(["-f", "-"], target.name, text=small_store.plain(name + "/" + manifest["pre_data"]["name"]).decode())
     total = 0

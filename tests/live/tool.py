@@ -56,14 +56,17 @@ class Store:
 
     def manifests(self):
         """Complete dumps by name, oldest first."""
-        names = sorted(name for name in os.listdir(self.path) if os.path.exists(self.file(name + "/manifest.json")))
-        return {name: json.loads(self.read(name + "/manifest.json")) for name in names}
+        return {name: json.loads(self.read(name + "/manifest.json")) for name in self.complete()}
+
+    def complete(self):
+        """Names of the dumps that have a manifest, oldest first."""
+        return sorted(name for name in os.listdir(self.path) if os.path.exists(self.file(name + "/manifest.json")))
 
     def manifest(self):
         return list(self.manifests().values())[-1]
 
     def dump_path(self):
-        return self.file(list(self.manifests())[-1])
+        return self.file(self.complete()[-1])
 
     def volumes(self):
         """(table, path of the volume) of the newest dump, in the manifest's order."""
