@@ -10,7 +10,6 @@
 
 enum {
     MISTAKE_BYTES_MAX = 1024,
-    NAME_BYTES_MAX = 64,
 };
 
 #define ENV_PREFIX "REPLICA_"
@@ -80,11 +79,6 @@ void env_value_add(const struct env *env, const struct env_row *row, struct text
 
 /* Add a number of bytes exactly, in the largest unit that divides it: "256MiB", "1000". */
 void env_bytes_add(uint64_t bytes, struct text *text);
-
-/* The smallest number of characters to insert, remove or replace that turns one name into the
- * other; neighbours that changed places count once.  Names longer than NAME_BYTES_MAX are as far as
- * can be. */
-size_t name_distance(const char *one, const char *other);
 
 /* The variable, or NAME_FILE of it, that was probably meant; NULL when none is near. */
 const char *name_nearest(struct arena *arena, const char *name);

@@ -1,86 +1,39 @@
 /* name - names that are nearly ours, and names that only look like ours. */
-#include <ctype.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "env/env_table.h"
 
-static size_t
-least(size_t one, size_t other)
-{
-    return one < other ? one : other;
-}
-
-/* Letters of either case are the same: REPLICA_jobs is a near miss, not four mistakes. */
-static bool
-same(char one, char other)
-{
-    return toupper((unsigned char) one) == toupper((unsigned char) other);
-}
-
-/* Optimal string alignment: three rows of the matrix are enough. */
-size_t
-name_distance(const char *one, const char *other)
-{
-    size_t rows[3][NAME_BYTES_MAX + 1], one_size = strlen(one), other_size = strlen(other);
-    if (one_size > NAME_BYTES_MAX || other_size > NAME_BYTES_MAX)
-        return SIZE_MAX;
-
-    for (size_t j = 0; j <= other_size; j++)
-        rows[0][j] = j;
-    for (size_t i = 1; i <= one_size; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i - 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= other_size; j++) {
-            size_t replaced = same(one[i - 1], other[j - 1]) ? 0 : 1;
-            row[j] = least(above[j - 1] + replaced, least(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && same(one[i - 1], other[j - 2]) && same(one[i - 2], other[j - 1]))
-                row[j] = least(row[j], rows[(i - 2) % 3][j - 2] + 1);
-        }
-    }
-    return rows[one_size % 3][other_size];
-}
-
 /* Further away than a third of its length, a name is another word and no misspelling. */
-static size_t
-distance_max(const char *name)
+static unsigned
+steps_max(const char *name)
 {
-    return strlen(name) / 3 + 1;
+    return (unsigned) strlen(name) / 3 + 1;
 }
 
 const char *
 name_nearest(struct arena *arena, const char *name)
 {
-    const char *word = name + strlen(ENV_PREFIX), *nearest = NULL;
-    size_t nearest_distance = distance_max(word) + 1;
+    const char *word = name + strlen(ENV_PREFIX);
+    struct nearest nearest = {.wanted = word, .steps_max = steps_max(word)};
 
     for (size_t i = 0; i < 2 * ENV_VARIABLES_COUNT; i++) {
         const char *candidate = env_rows[i / 2].name;
         if (i % 2 == 1)
             candidate = arena_print(arena, "%s_FILE", candidate);
-        size_t distance = name_distance(word, candidate + strlen(ENV_PREFIX));
-        if (distance < nearest_distance) {
-            nearest_distance = distance;
-            nearest = candidate;
-        }
+        nearest_offer(&nearest, candidate + strlen(ENV_PREFIX), candidate);
     }
-    return nearest;
+    return nearest.best;
 }
 
 const char *
 name_nearest_command(const char *name)
 {
-    const char *nearest = NULL;
-    size_t nearest_distance = distance_max(name) + 1;
+    struct nearest nearest = {.wanted = name, .steps_max = steps_max(name)};
 
-    for (size_t i = COMMAND_NONE + 1; i < COMMANDS_COUNT; i++) {
-        size_t distance = name_distance(name, command_rows[i].name);
-        if (distance < nearest_distance) {
-            nearest_distance = distance;
-            nearest = command_rows[i].name;
-        }
-    }
-    return nearest;
+    for (size_t i = COMMAND_NONE + 1; i < COMMANDS_COUNT; i++)
+        nearest_offer(&nearest, command_rows[i].name, command_rows[i].name);
+    return nearest.best;
 }
 
 static bool

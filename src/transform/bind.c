@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transform/nearest.h"
+#include "base/nearest.h"
 #include "transform/rule.h"
 
 struct oid_place {

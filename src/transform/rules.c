@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "transform/nearest.h"
+#include "base/nearest.h"
 #include "transform/rule.h"
 
 enum {

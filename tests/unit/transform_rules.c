@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "support.h"
-#include "transform/nearest.h"
 #include "transform/rule.h"
 
 static struct arena arena;
@@ -217,33 +216,6 @@ test_beginnings(void **state)
     }
 }
 
-static void
-test_nearest(void **state)
-{
-    (void) state;
-    static const char *const names[] = {"Users", "orders", "order_items", "user_roles", ""};
-    static const struct {
-        const char *wanted, *best;
-    } tries[] = {{"users", "Users"},    {"order", "orders"}, {"odrers", "orders"},
-                 {"orderitems", "order_items"}, {"xyz", NULL}, {"order_itmes", "order_items"}};
-    char longer[300];
-
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
-        struct nearest nearest = {.wanted = tries[i].wanted};
-        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
-            nearest_offer(&nearest, names[j], names[j]);
-        if (tries[i].best == NULL)
-            assert_null(nearest.best);
-        else
-            assert_string_equal(nearest.best, tries[i].best);
-    }
-    memset(longer, 'a', sizeof longer - 1);
-    longer[sizeof longer - 1] = '\0';
-    struct nearest nearest = {.wanted = longer};
-    nearest_offer(&nearest, longer, longer);
-    assert_ptr_equal(nearest.best, longer);
-}
-
 static int
 teardown(void **state)
 {
@@ -264,7 +236,6 @@ main(void)
         cmocka_unit_test(test_all_at_once),
         cmocka_unit_test(test_many_mistakes),
         cmocka_unit_test(test_beginnings),
-        cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

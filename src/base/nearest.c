@@ -1,6 +1,6 @@
 /* nearest - see nearest.h.  Damerau and Levenshtein's distance: one letter more, less, other, or
  * two swapped. */
-#include "transform/nearest.h"
+#include "base/nearest.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -39,15 +39,20 @@ distance(const char *a, size_t a_size, const char *b, size_t b_size)
     return rows[a_size % 3][b_size];
 }
 
+unsigned
+nearest_steps(const char *one, const char *other)
+{
+    return distance(one, strnlen(one, NEAREST_BYTES_MAX), other, strnlen(other, NEAREST_BYTES_MAX));
+}
+
 void
 nearest_offer(struct nearest *nearest, const char *name, const void *thing)
 {
     size_t wanted_size = strnlen(nearest->wanted, NEAREST_BYTES_MAX);
-    size_t name_size = strnlen(name, NEAREST_BYTES_MAX);
-    unsigned steps = distance(nearest->wanted, wanted_size, name, name_size);
+    unsigned steps = nearest_steps(nearest->wanted, name);
     unsigned cost = steps * 2 + (steps == 0 && strcmp(nearest->wanted, name) != 0);
 
-    if (steps > 1 + wanted_size / 8)
+    if (steps > (nearest->steps_max > 0 ? nearest->steps_max : 1 + wanted_size / 8))
         return;
     if (nearest->best == NULL || cost < nearest->cost) {
         nearest->best = thing;
