@@ -1,12 +1,12 @@
 /* dump - a database, or a chosen part of it, into the store.
  *
- *     leader    begin ── export snapshot ── read catalog ── bind rules ────────────────────── commit
- *     schema                   pg_dump pre-data                         data, post-data
- *     workers                                    import ── table, table, …
- *     store                    pre-data.sql      1.sql 2.sql 3.sql …                  manifest.json
+ *     leader   begin ── export snapshot ── read catalog ── bind rules ──────────────── commit
+ *     schema                  pg_dump pre-data                     data, post-data
+ *     workers                                   import ── table, …
+ *     store                   pre-data.sql      1.sql 2.sql 3.sql …               manifest.json
  *
- * Everything that can be wrong with the configuration, the rights or the rules fails before the first
- * object.  The dump exists from the moment its manifest does. */
+ * Everything that can be wrong with the configuration, the rights or the rules fails before the
+ * first object.  The dump exists from the moment its manifest does. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,8 +101,8 @@ table_lock(struct worker *worker, const struct table *table, struct fault *fault
 {
     struct text sql = {0};
 
-    /* NOWAIT: the leader holds the same lock; if an ALTER queues between, to wait would be a deadlock
-     * that the server cannot see (research note 4.1.7). */
+    /* NOWAIT: the leader holds the same lock; if an ALTER queues between, to wait would be a
+     * deadlock that the server cannot see (research note 4.1.7). */
     text_add(&sql, "LOCK TABLE ONLY ");
     text_add_name_pair(&sql, table->schema, table->name);
     text_add(&sql, " IN ACCESS SHARE MODE NOWAIT");
@@ -121,7 +121,8 @@ volume_add(struct dump *dump, struct manifest_table *entry, unsigned number)
     volume_name(name, number, dump->suffix);
     pthread_mutex_lock(&dump->lock);
     if ((count & (count - 1)) == 0) {
-        struct manifest_object *volumes = arena_array(&dump->arena, count == 0 ? 1 : count * 2, sizeof *volumes);
+        struct manifest_object *volumes = arena_array(&dump->arena, count == 0 ? 1 : count * 2,
+                                                      sizeof *volumes);
         if (count > 0)
             memcpy(volumes, entry->volumes, count * sizeof *volumes);
         entry->volumes = volumes;
@@ -165,7 +166,8 @@ table_dump(struct worker *worker, size_t index, struct fault *fault)
     text_add_name_pair(&doing, table->schema, table->name);
     copy_statement(&sql, table);
     bool done = table_lock(worker, table, fault) &&
-                copy_out_begin(&worker->copy_out, &worker->conn, text_of(&doing), text_of(&sql), fault) &&
+                copy_out_begin(&worker->copy_out, &worker->conn, text_of(&doing), text_of(&sql),
+                               fault) &&
                 volumes_dump(worker, dump, &dump->masks[table - dump->catalog.tables],
                              dump->entries[index], text_of(&doing), fault);
     if (done) {
@@ -200,8 +202,8 @@ keep_statement(const void *argument, const char *sql)
 
 /* The way of the schema's text: pg_dump, as a child, in place of COPY. */
 static bool
-section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section, const char *name,
-             struct manifest_object *object, struct fault *fault)
+section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section,
+             const char *name, struct manifest_object *object, struct fault *fault)
 {
     struct flow *flow = &worker->flow;
     struct pg_dump pg_dump;
@@ -232,7 +234,8 @@ section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section sect
 static int
 by_size(const void *left, const void *right)
 {
-    const struct table *a = *(const struct table *const *) left, *b = *(const struct table *const *) right;
+    const struct table *a = *(const struct table *const *) left,
+                       *b = *(const struct table *const *) right;
     return a->bytes != b->bytes ? (a->bytes < b->bytes) - (a->bytes > b->bytes)
                                 : (a > b) - (a < b);
 }
@@ -260,8 +263,8 @@ entry_fill(struct dump *dump, struct manifest_table *entry, const struct table *
     entry->columns_count = used;
 }
 
-/* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds those
- * to copy, the largest first, so that the last one to finish is a small one. */
+/* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds
+ * those to copy, the largest first, so that the last one to finish is a small one. */
 static void
 plan_tables(struct dump *dump, uint64_t *bytes, size_t *queued)
 {
@@ -269,10 +272,12 @@ plan_tables(struct dump *dump, uint64_t *bytes, size_t *queued)
 
     *bytes = 0;
     *queued = 0;
-    dump->manifest.tables = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->manifest.tables);
+    dump->manifest.tables = arena_array(&dump->arena, catalog->tables_count,
+                                        sizeof *dump->manifest.tables);
     dump->queue = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->queue);
     dump->entries = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->entries);
-    struct manifest_table **entry_of = arena_array(&dump->arena, catalog->tables_count, sizeof *entry_of);
+    struct manifest_table **entry_of = arena_array(&dump->arena, catalog->tables_count,
+                                                   sizeof *entry_of);
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i];
         if (!table->included || table->kind != 'r')
@@ -345,7 +350,8 @@ dump_end(struct dump *dump, struct fault *fault)
     return manifest_write(dump->store, manifest, fault);
 }
 
-/* The bytes, in the order of a restore; the leader's COMMIT proves that the snapshot held till the end. */
+/* The bytes, in the order of a restore; the leader's COMMIT proves that the snapshot held till the
+ * end. */
 static bool
 dump_walk(struct dump *dump, unsigned workers, size_t queued, struct fault *fault)
 {
@@ -355,12 +361,14 @@ dump_walk(struct dump *dump, unsigned workers, size_t queued, struct fault *faul
     struct worker clerk; /* writes the objects that hold SQL */
 
     worker_open(&clerk, &crew);
-    bool done = section_dump(&clerk, dump, SECTION_PRE_DATA, "pre-data", &manifest->pre_data, fault);
+    bool done = section_dump(&clerk, dump, SECTION_PRE_DATA, "pre-data", &manifest->pre_data,
+                             fault);
     worker_close(&clerk);
     done = done && crew_run(&crew, workers, fault);
     worker_open(&clerk, &crew);
     done = done && section_dump(&clerk, dump, SECTION_DATA, "data", &manifest->data, fault) &&
-           section_dump(&clerk, dump, SECTION_POST_DATA, "post-data", &manifest->post_data, fault) &&
+           section_dump(&clerk, dump, SECTION_POST_DATA, "post-data", &manifest->post_data,
+                        fault) &&
            pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
     worker_close(&clerk);
     return done && dump_end(dump, fault);
@@ -373,7 +381,8 @@ dump_undo(struct dump *dump)
     struct store_entry *entries;
     size_t count;
     struct fault ignored = {0};
-    if (!dump->store->ops->list(dump->store, dump->manifest.name, &dump->arena, &entries, &count, &ignored))
+    if (!dump->store->ops->list(dump->store, dump->manifest.name, &dump->arena, &entries, &count,
+                                &ignored))
         return;
     for (size_t i = 0; i < count; i++) {
         char path[STORE_NAME_MAX];
@@ -389,9 +398,10 @@ dump_report(const struct dump *dump, uint64_t begun_ms)
     uint64_t ms = clock_ms() - begun_ms;
     char plain[16], stored[16], rate[16], duration[32];
 
-    log_info("%s: %zu tables, %llu rows, %s as %s, %s, %s/s", manifest->name, manifest->tables_count,
-             (unsigned long long) manifest->rows, text_bytes(plain, manifest->plain_bytes),
-             text_bytes(stored, manifest->stored_bytes), clock_duration(duration, ms),
+    log_info("%s: %zu tables, %llu rows, %s as %s, %s, %s/s", manifest->name,
+             manifest->tables_count, (unsigned long long) manifest->rows,
+             text_bytes(plain, manifest->plain_bytes), text_bytes(stored, manifest->stored_bytes),
+             clock_duration(duration, ms),
              text_bytes(rate, manifest->plain_bytes * 1000 / (ms + 1)));
 }
 
@@ -403,8 +413,8 @@ dump_command(struct dump *dump, const struct selection *selection, const struct 
     unsigned workers;
     size_t queued;
 
-    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, selection, rules, fault) ||
-        !dump_begin(dump, fault))
+    if (!crew_size(dump->env, true, &workers, fault) ||
+        !dump_prepare(dump, selection, rules, fault) || !dump_begin(dump, fault))
         return false;
     plan_tables(dump, &bytes, &queued);
     log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules", dump->manifest.database,
@@ -428,10 +438,12 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
     const struct rules *rules = NULL;
 
     pthread_mutex_init(&dump.lock, NULL);
-    bool done = patterns_read(&dump.arena, "REPLICA_TABLES", env->tables, &selection.tables, fault) &&
-                patterns_read(&dump.arena, "REPLICA_SKIP_TABLES", env->skip_tables, &selection.skip_tables,
+    bool done = patterns_read(&dump.arena, "REPLICA_TABLES", env->tables, &selection.tables,
                               fault) &&
-                patterns_read(&dump.arena, "REPLICA_SKIP_DATA", env->skip_data, &selection.skip_data, fault) &&
+                patterns_read(&dump.arena, "REPLICA_SKIP_TABLES", env->skip_tables,
+                              &selection.skip_tables, fault) &&
+                patterns_read(&dump.arena, "REPLICA_SKIP_DATA", env->skip_data,
+                              &selection.skip_data, fault) &&
                 (rules = rules_read(&dump.arena, env->transform, fault)) != NULL &&
                 dump_command(&dump, &selection, rules, fault);
     pg_close(&dump.leader);

@@ -4,8 +4,9 @@
  *     1.sql 2.sql …  as they are ├─▶ stdout
  *     data.sql, post-data.sql   ─┘
  *
- * Volumes are SQL already and pass as they lie in the store, each checked against the manifest; of the
- * schema's statements those that REPLICA_OWNERS and REPLICA_PRIVILEGES do not want are left out. */
+ * Volumes are SQL already and pass as they lie in the store, each checked against the manifest; of
+ * the schema's statements those that REPLICA_OWNERS and REPLICA_PRIVILEGES do not want are left
+ * out. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ stdout_step(struct stage *stage, struct source_span *source, struct target_span 
         return STEP_DONE;
     if (stop_wait(out->stop, STDOUT_FILENO, POLLOUT, -1, fault) < 0)
         return STEP_FAILED;
-    ssize_t written = write(STDOUT_FILENO, source->data + source->used, source->size - source->used);
+    ssize_t written = write(STDOUT_FILENO, source->data + source->used,
+                            source->size - source->used);
     if (written < 0 && errno != EINTR) {
         fault_set(fault, ERR_TARGET, "unable to write to stdout: %s", strerror(errno));
         return STEP_FAILED;
@@ -111,7 +113,8 @@ export_run(const struct env *env, struct stop *stop, struct fault *fault)
         worker_close(&export.clerk);
     }
     if (done)
-        log_info("exported %s: %llu rows", export.manifest.name, (unsigned long long) export.manifest.rows);
+        log_info("exported %s: %llu rows", export.manifest.name,
+                 (unsigned long long) export.manifest.rows);
     if (export.store != NULL)
         store_close(export.store);
     arena_free(&export.arena);

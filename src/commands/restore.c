@@ -1,10 +1,10 @@
 /* restore - a dump out of the store into an empty database.
  *
  *     store         manifest  pre-data.sql   1.sql 2.sql …      data.sql   post-data.sql
- *     destination   empty?    CREATE …       COPY, by workers   setval …   indexes, keys, …   count, ANALYZE
+ *     destination   empty?    CREATE …       COPY, by workers   setval …   indexes, keys, …  count
  *
- * The first statement, row or checksum that fails ends it.  A volume's rows become visible only once its
- * checksum was right. */
+ * The first statement, row or checksum that fails ends it.  A volume's rows become visible only
+ * once its checksum was right. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,8 @@ volume_restore(struct worker *worker, const struct volume_job *job, const struct
 
     snprintf(path, sizeof path, "%s/%s", restore->manifest.name, volume->name);
     flow_begin(flow);
-    flow_add(flow, store_get_init(&worker->get, restore->store, path, volume->stored_bytes, volume->sha256));
+    flow_add(flow, store_get_init(&worker->get, restore->store, path, volume->stored_bytes,
+                                  volume->sha256));
     flow_seam(flow);
     if (strcmp(restore->manifest.compression, "none") != 0)
         flow_add(flow, decompress_init(&worker->decompress));
@@ -61,8 +62,10 @@ volume_restore(struct worker *worker, const struct volume_job *job, const struct
     if (!flow_run(flow, fault))
         return false;
     if (worker->copy_in.rows != volume->rows)
-        return fault_set(fault, ERR_INTEGRITY, "the destination took %llu rows of %s, the manifest says %llu",
-                         (unsigned long long) worker->copy_in.rows, path, (unsigned long long) volume->rows);
+        return fault_set(fault, ERR_INTEGRITY,
+                         "the destination took %llu rows of %s, the manifest says %llu",
+                         (unsigned long long) worker->copy_in.rows, path,
+                         (unsigned long long) volume->rows);
     progress_add_rows(&restore->progress, volume->rows);
     progress_add_stored(&restore->progress, volume->stored_bytes);
     return true;
@@ -90,8 +93,10 @@ volume_job(struct worker *worker, size_t index, struct fault *fault)
     text_addf(&doing, "load %s into ", job->volume->name);
     text_add_name_pair(&doing, job->table->schema, job->table->name);
     copy_statement(&sql, job->table);
-    volume_preamble(&preamble, restore->manifest.name, restore->manifest.encoding, job->table, job->number);
-    bool done = copy_in_begin(&worker->copy_in, &worker->conn, text_of(&doing), text_of(&sql), fault) &&
+    volume_preamble(&preamble, restore->manifest.name, restore->manifest.encoding, job->table,
+                    job->number);
+    bool done = copy_in_begin(&worker->copy_in, &worker->conn, text_of(&doing), text_of(&sql),
+                              fault) &&
                 volume_restore(worker, job, &preamble, fault);
     if (done && job->volume == &job->table->volumes[job->table->volumes_count - 1])
         progress_add_table(&restore->progress);
@@ -128,7 +133,8 @@ plan_volumes(struct restore *restore, size_t *tables, struct fault *fault)
         for (size_t j = 0; j < table->volumes_count; j++) {
             struct volume_job *job = &restore->queue[restore->queue_count++];
             *job = (struct volume_job){.table = table, .volume = &table->volumes[j]};
-            if (!volume_number(job->volume->name, object_suffix(manifest->compression), &job->number))
+            if (!volume_number(job->volume->name, object_suffix(manifest->compression),
+                               &job->number))
                 return fault_set(fault, ERR_INTEGRITY, "%s is no volume's name", job->volume->name);
         }
     }
@@ -141,9 +147,11 @@ restore_walk(struct restore *restore, struct fault *fault)
 {
     const struct manifest *manifest = &restore->manifest;
     struct crew crew = {.env = restore->env, .stop = restore->stop, .command = restore,
-                        .jobs_count = restore->queue_count, .begin = worker_connect, .job = volume_job};
+                        .jobs_count = restore->queue_count, .begin = worker_connect,
+                        .job = volume_job};
 
-    return restore_empty(restore, fault) && restore_sql(restore, &manifest->pre_data, false, fault) &&
+    return restore_empty(restore, fault) &&
+           restore_sql(restore, &manifest->pre_data, false, fault) &&
            crew_run(&crew, restore->workers, fault) &&
            restore_sql(restore, &manifest->data, false, fault) &&
            restore_sql(restore, &manifest->post_data, true, fault) && restore_check(restore, fault);
@@ -170,13 +178,15 @@ restore_command(struct restore *restore, struct fault *fault)
 
     restore->store = store_open(restore->env->from, false, restore->stop, fault);
     if (restore->store == NULL ||
-        !manifest_read(restore->store, restore->env->dump, &restore->arena, &restore->manifest, fault) ||
-        !plan_volumes(restore, &tables, fault) || !crew_size(restore->env, false, &restore->workers, fault) ||
+        !manifest_read(restore->store, restore->env->dump, &restore->arena, &restore->manifest,
+                       fault) ||
+        !plan_volumes(restore, &tables, fault) ||
+        !crew_size(restore->env, false, &restore->workers, fault) ||
         !restore_connect(restore, &restore->conn, fault))
         return false;
     log_info("restoring %s (%s, PostgreSQL %s, %s) into %s (PostgreSQL %s)", restore->manifest.name,
-             restore->manifest.database, restore->manifest.server_version, restore->manifest.encoding,
-             PQdb(restore->conn.pq), pg_version_text(&restore->conn));
+             restore->manifest.database, restore->manifest.server_version,
+             restore->manifest.encoding, PQdb(restore->conn.pq), pg_version_text(&restore->conn));
     progress_begin(&restore->progress, "restore", tables, restore->manifest.plain_bytes,
                    restore->env->progress);
     bool done = restore_walk(restore, fault);

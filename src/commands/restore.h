@@ -5,7 +5,7 @@
  *     restore_sql.c     statements of pre-data, data and post-data, some of them beside each other
  *     restore_check.c   rows counted against the manifest, ANALYZE
  *
- * Life:   one per run of the command.   Threads: the crew's workers read it; lock guards done_rows. */
+ * Life:   one per run of the command.   Threads: the crew's workers read it. */
 #ifndef COMMANDS_RESTORE_H
 #define COMMANDS_RESTORE_H
 
@@ -31,12 +31,13 @@ bool restore_connect(struct restore *restore, struct pg_session *conn, struct fa
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);
 
-/* Run the statements of one SQL object.  parallel: those that may, beside each other on connections of
- * their own. */
+/* Run the statements of one SQL object.  parallel: those that may, beside each other on connections
+ * of their own. */
 bool restore_sql(struct restore *restore, const struct manifest_object *object, bool parallel,
                  struct fault *fault);
 
-/* Whether a statement is wanted under REPLICA_OWNERS and REPLICA_PRIVILEGES; for restore and export. */
+/* Whether a statement is wanted under REPLICA_OWNERS and REPLICA_PRIVILEGES; for restore and
+ * export. */
 bool statement_wanted(const struct env *env, const char *sql);
 
 /* Count the rows of every table against the manifest, and ANALYZE. */

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "commands/restore.h"
 
-
 static bool
 table_count(struct pg_session *conn, const struct manifest_table *table, struct fault *fault)
 {
@@ -18,8 +17,8 @@ table_count(struct pg_session *conn, const struct manifest_table *table, struct 
     if (result != NULL) {
         unsigned long long rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
         if (rows != table->rows)
-            fault_set(fault, ERR_INTEGRITY, "%s.%s holds %llu rows, the manifest says %llu", table->schema,
-                      table->name, rows, (unsigned long long) table->rows);
+            fault_set(fault, ERR_INTEGRITY, "%s.%s holds %llu rows, the manifest says %llu",
+                      table->schema, table->name, rows, (unsigned long long) table->rows);
     }
     PQclear(result);
     text_free(&sql);
@@ -39,8 +38,9 @@ table_analyze(struct pg_session *conn, const struct manifest_table *table, struc
     return done;
 }
 
-/* An extension's table holds rows of its own beside the user's; a table's own rows can be counted only
- * where no policy hides them, as one forced on its owner does - there COPY's count has to do. */
+/* An extension's table holds rows of its own beside the user's; a table's own rows can be counted
+ * only where no policy hides them, as one forced on its owner does.  Elsewhere COPY's count has to
+ * do. */
 static bool
 table_is_countable(struct pg_session *conn, const struct manifest_table *table, bool *countable,
                    struct fault *fault)
@@ -48,9 +48,10 @@ table_is_countable(struct pg_session *conn, const struct manifest_table *table, 
     struct text sql = {0}, name = {0};
 
     text_add_name_pair(&name, table->schema, table->name);
-    text_add(&sql, "SELECT NOT row_security_active(c) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
-                   " WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c AND deptype = 'e')"
-                   " FROM (SELECT ");
+    text_add(&sql,
+             "SELECT NOT row_security_active(c) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
+             " WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c AND deptype = 'e')"
+             " FROM (SELECT ");
     text_add_literal(&sql, text_of(&name));
     text_add(&sql, "::regclass::oid) AS t(c)");
     PGresult *result = pg_query(conn, "look at a table", text_of(&sql), fault);
@@ -77,8 +78,8 @@ check_job(struct worker *worker, size_t index, struct fault *fault)
     if (!table_is_countable(&worker->conn, table, &countable, fault))
         return false;
     if (!countable)
-        log_info("%s.%s: its own rows can't be counted here; the destination took %llu by COPY", table->schema,
-                 table->name, (unsigned long long) table->rows);
+        log_info("%s.%s: its own rows can't be counted here; the destination took %llu by COPY",
+                 table->schema, table->name, (unsigned long long) table->rows);
     return (!countable || table_count(&worker->conn, table, fault)) &&
            table_analyze(&worker->conn, table, fault);
 }

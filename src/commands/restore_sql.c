@@ -6,8 +6,8 @@
  *     CREATE INDEX     ┘
  *     COMMENT ON …     waits until all of them are done, then alone
  *
- * pg_dump orders its statements so that each finds what it needs before it; a run of neighbours that
- * only build indexes needs nothing of each other. */
+ * pg_dump orders its statements so that each finds what it needs before it; a run of neighbours
+ * that only build indexes needs nothing of each other. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ struct helper {
     pthread_t thread;
 };
 
-/* One hand-over place: the reader of the script waits until a helper has taken the last statement. */
+/* One hand-over place: the reader of the script waits until a helper has taken the last
+ * statement. */
 struct script {
     struct restore *restore;
     struct helper helpers[HELPERS_MAX];
@@ -75,7 +76,8 @@ statement_run(struct pg_session *conn, const char *sql, struct fault *fault)
         struct fault failed = {0};
         if (pg_run(conn, doing, sql, &failed))
             return true;
-        /* Two ALTER TABLEs of a partitioned family may want each other's locks; the server picks one. */
+        /* Two ALTER TABLEs of a partitioned family may want each other's locks; the server picks
+         * the one to end. */
         if (strcmp(conn->sqlstate, "40P01") != 0 || tried == DEADLOCK_TRIES) {
             fault_hand_over(fault, &failed);
             return false;
@@ -172,7 +174,8 @@ script_statement(void *argument, const char *sql, struct fault *fault)
     struct script *script = argument;
     enum sql_kind kind = sql_kind(sql);
 
-    if (!statement_wanted(script->restore->env, sql) || is_unknown_setting(&script->restore->conn, sql))
+    if (!statement_wanted(script->restore->env, sql) ||
+        is_unknown_setting(&script->restore->conn, sql))
         return true;
     if (kind == SQL_PARALLEL && script->helpers_count > 1)
         return script_offer(script, sql, fault);
@@ -252,7 +255,8 @@ restore_sql(struct restore *restore, const struct manifest_object *object, bool 
     script->restore = restore;
     pthread_mutex_init(&script->lock, NULL);
     pthread_cond_init(&script->changed, NULL);
-    bool done = (!parallel || restore->workers < 2 || helpers_start(script, restore->workers, fault)) &&
+    bool done = (!parallel || restore->workers < 2 ||
+                 helpers_start(script, restore->workers, fault)) &&
                 object_walk(script, object, fault);
     done = script_settle(script, fault) && done;
     helpers_end(script);

@@ -6,7 +6,10 @@
 
 #include "base/log.h"
 
-enum { WORKERS_MAX = 64, CONNECTION_BYTES = 512 * 1024 /* libpq's two buffers, grown to what we send */ };
+enum {
+    WORKERS_MAX = 64,
+    CONNECTION_BYTES = 512 * 1024 /* libpq's two buffers, grown to what we send */
+};
 
 void
 worker_open(struct worker *worker, struct crew *crew)
@@ -60,7 +63,8 @@ crew_size(const struct env *env, bool dumps, unsigned *size, struct fault *fault
     if (*size > room / each)
         *size = (unsigned) (room / each);
     if (*size == 0)
-        return fault_set(fault, ERR_CONFIG, "REPLICA_MEMORY of %s is too little: one worker needs %s",
+        return fault_set(fault, ERR_CONFIG,
+                         "REPLICA_MEMORY of %s is too little: one worker needs %s",
                          text_bytes(room_text, room), text_bytes(each_text, each));
     if (*size < env->jobs)
         log_warning("REPLICA_MEMORY of %s lets %u workers run, not the %u of REPLICA_JOBS",
@@ -108,7 +112,8 @@ crew_run(struct crew *crew, unsigned size, struct fault *fault)
     pthread_attr_setstacksize(&attributes, FLOW_STACK_BYTES);
     for (; started < size; started++) {
         worker_open(&workers[started], crew);
-        int error = pthread_create(&workers[started].thread, &attributes, worker_run, &workers[started]);
+        int error = pthread_create(&workers[started].thread, &attributes, worker_run,
+                                   &workers[started]);
         if (error != 0) {
             worker_close(&workers[started]);
             fault_set(fault, ERR_INTERNAL, "unable to start a worker: %s", strerror(error));

@@ -1,9 +1,10 @@
-/* worker - what one of REPLICA_JOBS needs to move tables: a connection and a corridor with its rooms;
- * and the crew of them, which share one list of jobs.
+/* worker - what one of REPLICA_JOBS needs to move tables: a connection and a corridor with its
+ * rooms; and the crew of them, which share one list of jobs.
  *
- * Life:   crew_run takes the memory of all workers, starts one thread each, and returns when the jobs
- *         are done or one failed, which throws the stop switch for all.
- * Limits: worker_bytes() for each; the sum is checked against REPLICA_MEMORY before anything starts.
+ * Life:   crew_run takes the memory of all workers, starts one thread each, and returns when the
+ *         jobs are done or one failed, which throws the stop switch for all.
+ * Limits: worker_bytes() for each; the sum is checked against REPLICA_MEMORY before anything
+ *         starts.
  * Threads: each worker is used by its thread alone. */
 #ifndef COMMANDS_WORKER_H
 #define COMMANDS_WORKER_H
@@ -51,15 +52,16 @@ struct crew {
     struct fault fault;
 };
 
-/* Take and return a worker's memory; a command uses one of its own for the objects that hold SQL. */
+/* Take and return a worker's memory; a command uses one of its own for the objects that hold
+ * SQL. */
 void worker_open(struct worker *worker, struct crew *crew);
 void worker_close(struct worker *worker);
 
 /* Memory of one worker at this compression, in bytes. */
 uint64_t worker_bytes(const struct env *env, bool dumps);
 
-/* How many workers REPLICA_MEMORY allows, at most REPLICA_JOBS; refuses (ERR_CONFIG) when not even one,
- * naming the least.  Logs the sum. */
+/* How many workers REPLICA_MEMORY allows, at most REPLICA_JOBS; refuses (ERR_CONFIG) when not even
+ * one, naming the least.  Logs the sum. */
 bool crew_size(const struct env *env, bool dumps, unsigned *size, struct fault *fault);
 
 /* Run all jobs on size workers; jobs are taken in the order of their index. */

@@ -25,7 +25,8 @@ static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, config.condition,"
     "  has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),"
     "  row_security_active(c.oid), c.reltuples::bigint,"
-    "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l WHERE l.oid = c.oid),"
+    "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l"
+    "   WHERE l.oid = c.oid),"
     "  member.objid IS NOT NULL "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN config ON config.oid = c.oid "
@@ -42,7 +43,8 @@ static const char columns_sql[] =
     "  UNION ALL SELECT d.oid, t.typbasetype, t.typtypmod, d.not_null OR t.typnotnull FROM domain d"
     "  JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') "
     "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname,"
-    "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false), a.attgenerated <> ''"
+    "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false),"
+    "  a.attgenerated <> '' "
     "FROM pg_catalog.pg_attribute a "
     "LEFT JOIN (domain d JOIN pg_catalog.pg_type bt ON bt.oid = d.base AND bt.typtype <> 'd')"
     "  ON d.oid = a.atttypid "
@@ -79,7 +81,8 @@ ancestors_read(struct arena *arena, struct table *table, const char *list)
 }
 
 static bool
-tables_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog, struct fault *fault)
+tables_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+            struct fault *fault)
 {
     PGresult *result = pg_query(conn, "read the list of tables", tables_sql, fault);
     if (result == NULL)
@@ -90,7 +93,7 @@ tables_read(struct pg_session *conn, struct arena *arena, struct catalog *catalo
     for (size_t i = 0; i < catalog->tables_count; i++) {
         struct table *table = &catalog->tables[i];
         int row = (int) i;
-        long long rows = atoll(PQgetvalue(result, row, 7));
+        long long rows = strtoll(PQgetvalue(result, row, 7), NULL, 10);
         table->oid = get_oid(result, row, 0);
         table->schema = arena_text(arena, PQgetvalue(result, row, 1));
         table->name = arena_text(arena, PQgetvalue(result, row, 2));
@@ -115,11 +118,12 @@ kind_of(const char *base)
         const char *name;
         enum value_kind kind;
     } kinds[] = {
-        {"text", VALUE_TEXT}, {"varchar", VALUE_TEXT}, {"bpchar", VALUE_TEXT}, {"citext", VALUE_TEXT},
-        {"name", VALUE_TEXT}, {"int2", VALUE_INTEGER}, {"int4", VALUE_INTEGER}, {"int8", VALUE_INTEGER},
-        {"numeric", VALUE_NUMERIC}, {"float4", VALUE_FLOAT}, {"float8", VALUE_FLOAT},
-        {"bool", VALUE_BOOLEAN}, {"date", VALUE_DATE}, {"timestamp", VALUE_TIMESTAMP},
-        {"timestamptz", VALUE_TIMESTAMP}, {"uuid", VALUE_UUID},
+        {"text", VALUE_TEXT},    {"varchar", VALUE_TEXT},        {"bpchar", VALUE_TEXT},
+        {"citext", VALUE_TEXT},  {"name", VALUE_TEXT},           {"int2", VALUE_INTEGER},
+        {"int4", VALUE_INTEGER}, {"int8", VALUE_INTEGER},        {"numeric", VALUE_NUMERIC},
+        {"float4", VALUE_FLOAT}, {"float8", VALUE_FLOAT},        {"bool", VALUE_BOOLEAN},
+        {"date", VALUE_DATE},    {"timestamp", VALUE_TIMESTAMP}, {"timestamptz", VALUE_TIMESTAMP},
+        {"uuid", VALUE_UUID},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, base) == 0)
@@ -127,8 +131,8 @@ kind_of(const char *base)
     return VALUE_OTHER;
 }
 
-/* What a type modifier means: PostgreSQL's varchar.c (length + 4) and numeric.c (precision << 16 | scale
- * in 11 bits with sign, + 4). */
+/* What a type modifier means: PostgreSQL's varchar.c (length + 4) and numeric.c (precision << 16 |
+ * scale in 11 bits with sign, + 4). */
 static void
 limits_of(struct column *column, int typmod)
 {
@@ -159,7 +163,8 @@ by_oid(const void *left, const void *right)
 
 /* The columns come ordered by oid: walk them beside the tables in that order. */
 static void
-columns_take(const PGresult *result, struct arena *arena, struct table **tables, size_t tables_count)
+columns_take(const PGresult *result, struct arena *arena, struct table **tables,
+             size_t tables_count)
 {
     int rows = PQntuples(result), row = 0;
 
@@ -176,7 +181,7 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
             column->name = arena_text(arena, PQgetvalue(result, at, 1));
             column->type = arena_text(arena, PQgetvalue(result, at, 2));
             column->base_type = arena_text(arena, PQgetvalue(result, at, 3));
-            limits_of(column, atoi(PQgetvalue(result, at, 4)));
+            limits_of(column, (int) strtol(PQgetvalue(result, at, 4), NULL, 10));
             column->not_null = is_true(result, at, 5);
             column->generated = is_true(result, at, 6);
         }
@@ -185,7 +190,8 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
 }
 
 static bool
-columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog, struct fault *fault)
+columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+             struct fault *fault)
 {
     struct text oids = {0}, sql = {0};
     struct table **tables = arena_array(arena, catalog->tables_count, sizeof *tables);
@@ -221,12 +227,15 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
         }
     }
     if (denied.size > 0)
-        fault_set(fault, ERR_SOURCE, "role %s may not read %s: grant SELECT, or leave the table out with "
-                  "REPLICA_SKIP_TABLES or REPLICA_SKIP_DATA", PQuser(conn->pq), text_of(&denied));
+        fault_set(fault, ERR_SOURCE,
+                  "role %s may not read %s: grant SELECT, or leave the table out with "
+                  "REPLICA_SKIP_TABLES or REPLICA_SKIP_DATA",
+                  PQuser(conn->pq), text_of(&denied));
     else if (filtered.size > 0)
-        fault_set(fault, ERR_SOURCE, "row-level security would hide rows of %s from role %s: use a role with "
-                  "BYPASSRLS, or leave the table out with REPLICA_SKIP_DATA", text_of(&filtered),
-                  PQuser(conn->pq));
+        fault_set(fault, ERR_SOURCE,
+                  "row-level security would hide rows of %s from role %s: use a role with "
+                  "BYPASSRLS, or leave the table out with REPLICA_SKIP_DATA",
+                  text_of(&filtered), PQuser(conn->pq));
     text_free(&denied);
     text_free(&filtered);
     return fault->err == ERR_NONE;
@@ -310,7 +319,8 @@ const struct table *
 catalog_table(const struct catalog *catalog, const char *schema, const char *name)
 {
     for (size_t i = 0; i < catalog->tables_count; i++)
-        if (strcmp(catalog->tables[i].schema, schema) == 0 && strcmp(catalog->tables[i].name, name) == 0)
+        if (strcmp(catalog->tables[i].schema, schema) == 0 &&
+            strcmp(catalog->tables[i].name, name) == 0)
             return &catalog->tables[i];
     return NULL;
 }

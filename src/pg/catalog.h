@@ -1,7 +1,7 @@
 /* catalog - what a database holds, read once under the dump's snapshot.
  *
- * Only what replica itself needs: tables with rows to copy, their columns, and the lineage by which a
- * rule on a parent holds for its children.  The schema's text is pg_dump's business.  Tables of
+ * Only what replica itself needs: tables with rows to copy, their columns, and the lineage by which
+ * a rule on a parent holds for its children.  The schema's text is pg_dump's business.  Tables of
  * extensions are not here, but for their configuration tables (pg_extension.extconfig).
  *
  * Life:   catalog_read fills it from an arena, which owns everything; read-only afterwards.
@@ -20,7 +20,7 @@
 
 /* What kind of values a column holds, seen through domains; what a transformer asks for. */
 enum value_kind {
-    VALUE_OTHER,     /* arrays, composites, ranges, bytea, json, enums, geometry: only null and fixed */
+    VALUE_OTHER,     /* arrays, composites, ranges, bytea, json, enums, …: only null and fixed */
     VALUE_TEXT,      /* text, varchar, bpchar, citext, name */
     VALUE_INTEGER,   /* int2, int4, int8 */
     VALUE_NUMERIC,   /* numeric */
@@ -34,11 +34,11 @@ enum value_kind {
 struct column {
     const char *name;
     const char *type;        /* as format_type() writes it, for people and the manifest */
-    const char *base_type;   /* pg_type.typname of the type below all domains: "varchar", "int4", "_text" */
+    const char *base_type;   /* pg_type.typname below all domains: "varchar", "int4", "_text" */
     enum value_kind kind;
-    int length_max;          /* characters of varchar(n), bpchar(n), name (63 bytes); 0 = no limit */
+    int length_max;          /* characters of varchar(n), bpchar(n), name (63 bytes); 0 = none */
     int byte_width;          /* 2, 4, 8 for integers; 4, 8 for floats; else 0 */
-    int precision, scale;    /* of numeric(p,s); precision 0 = not declared.  Scale may be negative. */
+    int precision, scale;    /* of numeric(p,s), s may be negative; precision 0 = not declared */
     bool not_null;
     bool blank_padded;       /* bpchar */
     bool with_zone;          /* timestamptz */
@@ -49,16 +49,18 @@ struct column {
 struct table {
     uint32_t oid;
     const char *schema, *name;
-    char kind;                  /* pg_class.relkind: 'r' table, 'p' partitioned, 'v' view, 'm' materialized
-                                   view, 'f' foreign table; only 'r' holds rows that are copied */
+    char kind;                  /* pg_class.relkind: 'r' table, 'p' partitioned, 'v' view, 'm' its
+                                   materialized kind, 'f' foreign table; only 'r' holds rows that
+                                   are copied */
     bool included;              /* its structure goes into the dump */
     bool copied;                /* its rows go into the dump */
     bool readable;              /* the role may SELECT from it */
     bool filtered;              /* row-level security would hide rows from the role */
-    bool of_extension;          /* belongs to an extension, which makes it; only its rows may be copied */
-    const char *condition;      /* extension configuration table: "WHERE ..." as the extension gave it, or NULL */
+    bool of_extension;          /* an extension makes it; only its rows may be copied */
+    const char *condition;      /* "WHERE ..." as the extension of a configuration table gave it,
+                                   or NULL */
     uint64_t bytes, rows_estimate;
-    struct column *columns;     /* in the order of COPY; dropped ones are not here, generated ones are, flagged */
+    struct column *columns;     /* in COPY's order; without dropped ones, with generated ones */
     size_t columns_count;
     const uint32_t *ancestors;  /* oids of partitioned and inherited parents, nearest first */
     size_t ancestors_count;
@@ -67,8 +69,9 @@ struct table {
 struct catalog {
     struct table *tables;       /* every user table and view, included or not, by schema and name */
     size_t tables_count;
-    const char **lost_keys;     /* "ALTER TABLE …ADD CONSTRAINT x " beginnings of the foreign keys that point
-                                   to tables which are not included, as pg_dump writes them */
+    const char **lost_keys;     /* "ALTER TABLE … ADD CONSTRAINT x ", the beginnings of the foreign
+                                   keys that point to tables which are not included, as pg_dump
+                                   writes them */
     size_t lost_keys_count;
     bool has_large_objects;
 };
@@ -78,19 +81,22 @@ struct selection {
     struct patterns tables, skip_tables, skip_data;
 };
 
-/* Read the catalog under the connection's snapshot, mark what the selection takes, and hold the chosen
- * tables by ACCESS SHARE locks.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a pattern that
- * matches nothing, a table the role may not read, and one whose rows a policy would hide. */
+/* Read the catalog under the connection's snapshot, mark what the selection takes, and hold the
+ * chosen tables by ACCESS SHARE locks.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a
+ * pattern that matches nothing, a table the role may not read, and one whose rows a policy would
+ * hide. */
 bool catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
                   struct catalog *catalog, struct fault *fault);
 
-/* What follows from a selection: children of what is skipped are skipped, parents of what is taken are
- * taken without rows, and views that need a skipped table are skipped; called by catalog_read. */
-bool selection_apply(struct pg_session *conn, const struct selection *selection, struct arena *arena,
-                     struct catalog *catalog, struct fault *fault);
+/* What follows from a selection: children of what is skipped are skipped, parents of what is taken
+ * are taken without rows, and views that need a skipped table are skipped; called by
+ * catalog_read. */
+bool selection_apply(struct pg_session *conn, const struct selection *selection,
+                     struct arena *arena, struct catalog *catalog, struct fault *fault);
 
 /* Find a table by exact names; NULL when there is none. */
-const struct table *catalog_table(const struct catalog *catalog, const char *schema, const char *name);
+const struct table *catalog_table(const struct catalog *catalog, const char *schema,
+                                  const char *name);
 
 /* Find a table by its oid; NULL when there is none. */
 const struct table *catalog_table_by_oid(const struct catalog *catalog, uint32_t oid);

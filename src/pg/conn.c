@@ -39,19 +39,26 @@ conn_failed(struct pg_session *conn, const char *doing, struct fault *fault)
     return false;
 }
 
+static bool
+connect_failed(struct pg_session *conn, struct fault *fault)
+{
+    return conn_failed(conn, conn->side == ERR_SOURCE ? "connect to the source"
+                                                      : "connect to the destination", fault);
+}
+
 static int
 connect_timeout_ms(PGconn *pq)
 {
-    int seconds = 0;
+    long seconds = 0;
     PQconninfoOption *options = PQconninfo(pq);
 
     for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++)
         if (strcmp(option->keyword, "connect_timeout") == 0 && option->val != NULL)
-            seconds = atoi(option->val);
+            seconds = strtol(option->val, NULL, 10);
     PQconninfoFree(options);
     if (seconds <= 0 || seconds > 3600)
         seconds = CONNECT_SECONDS;
-    return seconds * 1000;
+    return (int) seconds * 1000;
 }
 
 static bool
@@ -63,8 +70,7 @@ conn_poll(struct pg_session *conn, struct fault *fault)
 
     while (status != PGRES_POLLING_OK) {
         if (status == PGRES_POLLING_FAILED)
-            return conn_failed(conn, conn->side == ERR_SOURCE ? "connect to the source"
-                                                               : "connect to the destination", fault);
+            return connect_failed(conn, fault);
         uint64_t now_ms = clock_ms();
         int ready = stop_wait(conn->stop, PQsocket(conn->pq),
                               status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
@@ -72,7 +78,8 @@ conn_poll(struct pg_session *conn, struct fault *fault)
         if (ready < 0)
             return false;
         if (ready == 0)
-            return fault_set(fault, conn->side, "unable to connect to the %s: no answer from %s within %d s",
+            return fault_set(fault, conn->side,
+                             "unable to connect to the %s: no answer from %s within %d s",
                              side_name(conn), PQhost(conn->pq), timeout_ms / 1000);
         status = PQconnectPoll(conn->pq);
     }
@@ -87,8 +94,8 @@ on_notice(void *argument, const PGresult *result)
     log_debug("%s: %s", side_name(conn), message == NULL ? "notice without text" : message);
 }
 
-/* Research: pg_dump's own session settings (setup_connection() in pg_dump.c); the timeouts are those
- * that would kill a leader which sits in its transaction for hours. */
+/* Research: pg_dump's own session settings (setup_connection() in pg_dump.c); the timeouts are
+ * those that would kill a leader which sits in its transaction for hours. */
 static bool
 conn_settle(struct pg_session *conn, struct fault *fault)
 {
@@ -106,19 +113,22 @@ conn_settle(struct pg_session *conn, struct fault *fault)
     /* CVE-2024-7348: a table swapped for a view while the dump runs.  Newer minor versions only; a
      * destination has to read views, when it refreshes materialized ones. */
     if (conn->side == ERR_SOURCE)
-        text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) "
-                       "FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind'");
+        text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false)"
+                       " FROM pg_catalog.pg_settings"
+                       " WHERE name = 'restrict_nonsystem_relation_kind'");
     bool settled = pg_run(conn, "prepare the session", text_of(&sql), fault);
     text_free(&sql);
     return settled;
 }
 
 bool
-pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop, struct fault *fault)
+pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
+        struct fault *fault)
 {
     const char *dbname = strcmp(uri, "postgres:") == 0 ? "" : uri;
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
-                                    "tcp_user_timeout", "fallback_application_name", "dbname", NULL};
+                                    "tcp_user_timeout", "fallback_application_name", "dbname",
+                                    NULL};
     const char *const values[] = {"30", "10", "3", "60000", "replica", dbname, NULL};
 
     *conn = (struct pg_session){.stop = stop, .side = side};
@@ -126,8 +136,7 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
     if (conn->pq == NULL)
         memory_exhausted(0);
     if (PQstatus(conn->pq) == CONNECTION_BAD)
-        return conn_failed(conn, side == ERR_SOURCE ? "connect to the source"
-                                                    : "connect to the destination", fault);
+        return connect_failed(conn, fault);
     if (!conn_poll(conn, fault))
         return false;
 
@@ -197,8 +206,8 @@ pg_result(struct pg_session *conn, struct fault *fault)
 bool
 pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault)
 {
-    static const int fields[] = {PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT,
-                                 PG_DIAG_CONTEXT};
+    static const int fields[] = {PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL,
+                                 PG_DIAG_MESSAGE_HINT, PG_DIAG_CONTEXT};
     struct text message = {0};
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 

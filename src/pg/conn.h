@@ -1,9 +1,9 @@
-/* conn - one connection to PostgreSQL, by libpq, that never blocks where the stop switch is not heard.
+/* conn - one connection to PostgreSQL, by libpq, that blocks only where the stop switch is heard.
  *
  * Life:   pg_open; then queries, one at a time; pg_close, also after a failed pg_open.
- * Limits: connecting takes at most CONNECT_SECONDS, or connect_timeout of the URI or PGCONNECT_TIMEOUT.
- *         Statements have no deadline of ours (a CREATE INDEX may take hours); a dead peer is found by
- *         TCP keepalives and tcp_user_timeout within about a minute.
+ * Limits: connecting takes at most CONNECT_SECONDS, or connect_timeout of the URI or
+ *         PGCONNECT_TIMEOUT.  Statements have no deadline of ours (a CREATE INDEX may take hours);
+ *         a dead peer is found by TCP keepalives and tcp_user_timeout within about a minute.
  * Threads: one at a time. */
 #ifndef PG_CONN_H
 #define PG_CONN_H
@@ -27,20 +27,22 @@ struct pg_session {
 /* Connect to what uri names ("postgres:" alone: the PG* variables) and make the session safe: every
  * timeout off, ISO dates, floats exact, no search_path, row security an error instead of a filter,
  * text in the server's own encoding. */
-bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop, struct fault *fault);
+bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
+             struct fault *fault);
 
 /* Cancel what runs, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);
 
 /* Run one statement.  doing completes the sentence "unable to <doing>: <what the server said>".
  * Returns its result, to be PQclear()ed by the caller, or NULL with the fault. */
-PGresult *pg_query(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault);
+PGresult *pg_query(struct pg_session *conn, const char *doing, const char *sql,
+                   struct fault *fault);
 
 /* The same for a statement whose result nobody needs. */
 bool pg_run(struct pg_session *conn, const char *doing, const char *sql, struct fault *fault);
 
-/* The next result of a statement that is under way, waiting for it; NULL with a fault when stopped or
- * disconnected, NULL without one at the end. */
+/* The next result of a statement that is under way, waiting for it; NULL with a fault when stopped
+ * or disconnected, NULL without one at the end. */
 PGresult *pg_result(struct pg_session *conn, struct fault *fault);
 
 /* Turn a failed result into a fault and clear it.  Always returns false. */

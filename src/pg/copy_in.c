@@ -47,7 +47,8 @@ refused(struct copy_in *in, struct fault *fault)
 {
     in->done = true;
     if (verdict(in, fault))
-        fault_set(fault, in->conn->side, "unable to %s: the server ended the COPY early", in->doing);
+        fault_set(fault, in->conn->side, "unable to %s: the server ended the COPY early",
+                  in->doing);
     return STEP_FAILED;
 }
 
@@ -81,7 +82,8 @@ copy_in_free(struct stage *stage)
     if (in->done || PQstatus(in->conn->pq) != CONNECTION_OK)
         return;
 
-    /* Best effort: the connection is closed after a failure, and a COPY cut off is undone as well. */
+    /* Best effort: the connection is closed after a failure, and a COPY cut off is undone as
+     * well. */
     if (PQputCopyEnd(in->conn->pq, "replica gave up: the volume did not arrive whole") > 0)
         PQflush(in->conn->pq);
 }

@@ -3,8 +3,8 @@
  * The rows become the table's only when the stage is DONE: freed before that, the server is told to
  * give up (CopyFail) and keeps none of them.
  *
- * Life:   copy_in_begin starts the statement; copy_in_init gives the target; rows tells afterwards how
- *         many the server took.
+ * Life:   copy_in_begin starts the statement; copy_in_init gives the target; rows tells afterwards
+ *         how many the server took.
  * Limits: libpq holds what one step was given, at most a ring (1 MiB), until the server took it.
  * Threads: one at a time. */
 #ifndef PG_COPY_IN_H

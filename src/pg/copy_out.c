@@ -37,7 +37,8 @@ refill(struct copy_out *out, bool wait, bool *got_some, struct fault *fault)
         out->end = held;
     }
     got = wire_take(out->conn, out->buffer + held, COPY_OUT_BUFFER_BYTES - held);
-    if (got == 0 && !wire_read(out->conn, out->buffer + held, COPY_OUT_BUFFER_BYTES - held, wait, &got, fault))
+    if (got == 0 &&
+        !wire_read(out->conn, out->buffer + held, COPY_OUT_BUFFER_BYTES - held, wait, &got, fault))
         return false;
     out->end += got;
     *got_some = got > 0;
@@ -89,8 +90,8 @@ look(struct copy_out *out, bool wait, struct fault *fault)
     }
 }
 
-/* Give libpq the server's answer to the statement, and not one byte of what follows: it would make room
- * for the whole of a first row, 900 MB if need be, as soon as it saw its header. */
+/* Give libpq the server's answer to the statement, and not one byte of what follows: it would make
+ * room for the whole of a first row, 900 MB if need be, as soon as it saw its header. */
 static bool
 answer_return(struct copy_out *out, struct fault *fault)
 {
@@ -99,7 +100,8 @@ answer_return(struct copy_out *out, struct fault *fault)
     while (out->end - out->begin < bytes) {
         bool got_some;
         if (bytes >= COPY_OUT_BUFFER_BYTES)
-            return fault_set(fault, out->conn->side, "the server sent an answer of %zu bytes", bytes);
+            return fault_set(fault, out->conn->side, "the server sent an answer of %zu bytes",
+                             bytes);
         if (!refill(out, true, &got_some, fault))
             return false;
     }
@@ -162,8 +164,9 @@ copy_out_next(struct copy_out *out, const char *doing, bool *more, struct fault 
         uint64_t rows = strtoull(PQcmdTuples(result), NULL, 10);
         PQclear(result);
         if (rows != out->rows_total)
-            return fault_set(fault, out->conn->side, "unable to %s: the server counts %llu rows, %llu arrived",
-                             doing, (unsigned long long) rows, (unsigned long long) out->rows_total);
+            return fault_set(fault, out->conn->side,
+                             "unable to %s: the server counts %llu rows, %llu arrived", doing,
+                             (unsigned long long) rows, (unsigned long long) out->rows_total);
     }
 }
 
@@ -186,8 +189,8 @@ move_row(struct copy_out *out, struct target_span *target)
 
 /* Fill the target as far as bytes are at hand; wait only while it is still empty. */
 static enum step
-copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
-              struct fault *fault)
+copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target,
+              bool last, struct fault *fault)
 {
     struct copy_out *out = (struct copy_out *) stage;
     size_t before = target->used;

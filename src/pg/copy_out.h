@@ -2,11 +2,11 @@
  *
  *      message:  'd' | length (4 bytes, counts itself) | one row with its newline
  *
- * The rows are framed off the wire (wire.h); the bytes of a long row walk on before the row has ended,
- * so memory does not depend on the width of a row.
+ * The rows are framed off the wire (wire.h); the bytes of a long row walk on before the row has
+ * ended, so memory does not depend on the width of a row.
  *
- * Life:   copy_out_open takes the buffer; per table copy_out_begin, then while copy_out_next says that
- *         there is a row: copy_out_init gives the source of one more volume; copy_out_close.
+ * Life:   copy_out_open takes the buffer; per table copy_out_begin, then while copy_out_next says
+ *         that there is a row: copy_out_init gives the source of one more volume; copy_out_close.
  * Limits: COPY_OUT_BUFFER_BYTES of memory.
  * Threads: one at a time; volumes of one COPY come one after the other. */
 #ifndef PG_COPY_OUT_H
@@ -35,11 +35,11 @@ void copy_out_open(struct copy_out *out);
 void copy_out_close(struct copy_out *out);
 
 /* Start the statement; doing is for the sentence, as in pg_query(). */
-bool copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
-                    struct fault *fault);
+bool copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing,
+                    const char *sql, struct fault *fault);
 
-/* Whether another row waits.  *more false: the COPY is over, the server's count of its rows is ours, and
- * the connection is free. */
+/* Whether another row waits.  *more false: the COPY is over, the server's count of its rows is
+ * ours, and the connection is free. */
 bool copy_out_next(struct copy_out *out, const char *doing, bool *more, struct fault *fault);
 
 /* The source of one volume: it ends when the COPY does, or at the first row boundary after

@@ -20,8 +20,9 @@ extern char **environ;
 
 enum { ARGUMENTS_MAX = 16 };
 
-/* What each run asks for.  The data section is two: "--no-data --sequence-data" gives the sequences but
- * never large objects, and a data pattern that leaves out all rows leaves out the sequences too. */
+/* What each run asks for.  The data section is two: "--no-data --sequence-data" gives the sequences
+ * but never large objects, and a data pattern that leaves out all rows leaves out the sequences
+ * too. */
 static const struct {
     enum pg_dump_section section;
     const char *arguments[4];
@@ -153,8 +154,8 @@ child_spawn(struct pg_dump *dump, const char **arguments, char *const *environme
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     /* posix_spawn() changes no argument; its type is older than const. */
-    int error = posix_spawn(&dump->child, "/proc/self/exe", &actions, &attributes, (char **) arguments,
-                            environment);
+    int error = posix_spawn(&dump->child, "/proc/self/exe", &actions, &attributes,
+                            (char **) arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0) {
@@ -257,7 +258,8 @@ child_wait(struct pg_dump *dump, struct fault *fault)
                               {.fd = dump->err_fd, .events = POLLIN}};
     for (;;) {
         if (poll(polls, 3, -1) < 0 && errno != EINTR)
-            return fault_set(fault, ERR_INTERNAL, "unable to wait for pg_dump: %s", strerror(errno));
+            return fault_set(fault, ERR_INTERNAL, "unable to wait for pg_dump: %s",
+                             strerror(errno));
         if (polls[0].revents != 0)
             return fault_set(fault, ERR_STOPPED, "stopped");
         if (polls[2].revents & POLLIN)

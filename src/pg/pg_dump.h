@@ -1,14 +1,15 @@
 /* pg_dump - the schema's text, written by PostgreSQL's own pg_dump, as the source of a corridor.
  *
- * pg_dump is linked in and run as a child: this executable under the name "pg_dump", which main() sees.
- * The child gets the connection as PG* variables in its environment, never in its argv, and the list of
- * tables to leave out as a filter file on its standard input.
+ * pg_dump is linked in and run as a child: this executable under the name "pg_dump", which main()
+ * sees.  The child gets the connection as PG* variables in its environment, never in its argv, and
+ * the list of tables to leave out as a filter file on its standard input.
  *
  *      pre-data    CREATE of everything
  *      data        values of sequences, large objects; no rows
  *      post-data   indexes, constraints, triggers, ...
  *
- * Life:   pg_dump_init gives the source; the child starts with the first step; freed early, it is killed.
+ * Life:   pg_dump_init gives the source; the child starts with the first step; freed early, it is
+ *         killed.
  * Limits: three descriptors; of its complaints PG_DUMP_COMPLAINT_BYTES are kept.
  * Threads: one at a time. */
 #ifndef PG_PG_DUMP_H
@@ -37,7 +38,8 @@ struct pg_dump {
     char complaint[PG_DUMP_COMPLAINT_BYTES];
 };
 
-struct stage *pg_dump_init(struct pg_dump *dump, struct pg_session *conn, const struct snapshot *snapshot,
-                           const struct catalog *catalog, enum pg_dump_section section);
+struct stage *pg_dump_init(struct pg_dump *dump, struct pg_session *conn,
+                           const struct snapshot *snapshot, const struct catalog *catalog,
+                           enum pg_dump_section section);
 
 #endif

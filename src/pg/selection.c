@@ -11,8 +11,8 @@
  * runs on one thread only, before the workers start. */
 
 static bool
-refuse_idle_patterns(const struct patterns *patterns, const struct catalog *catalog, const char *variable,
-                     struct fault *fault)
+refuse_idle_patterns(const struct patterns *patterns, const struct catalog *catalog,
+                     const char *variable, struct fault *fault)
 {
     struct text idle = {0};
 
@@ -26,8 +26,9 @@ refuse_idle_patterns(const struct patterns *patterns, const struct catalog *cata
             text_addf(&idle, "%s%s", idle.size == 0 ? "" : ", ", pattern->written);
     }
     if (idle.size > 0)
-        fault_set(fault, ERR_CONFIG, "%s: no table matches %s (unquoted names are folded to lower case)",
-                  variable, text_of(&idle));
+        fault_set(fault, ERR_CONFIG,
+                  "%s: no table matches %s (unquoted names are folded to lower case)", variable,
+                  text_of(&idle));
     text_free(&idle);
     return fault->err == ERR_NONE;
 }
@@ -38,8 +39,9 @@ find(struct catalog *catalog, uint32_t oid)
     return (struct table *) catalog_table_by_oid(catalog, oid);
 }
 
-/* Children go with their parents: taken with a taken one unless skipped by name, skipped with a skipped
- * one; a parent of what is taken is taken too, or the child could not be attached, but without rows. */
+/* Children go with their parents: taken with a taken one unless skipped by name, skipped with a
+ * skipped one; a parent of what is taken is taken too, or the child could not be attached, but
+ * without rows. */
 static void
 mark_tables(const struct selection *selection, struct catalog *catalog)
 {
@@ -48,16 +50,19 @@ mark_tables(const struct selection *selection, struct catalog *catalog)
         bool taken = selection->tables.count == 0 ||
                      patterns_find(&selection->tables, table->schema, table->name) != NULL;
         bool skipped = patterns_find(&selection->skip_tables, table->schema, table->name) != NULL;
-        bool without_rows = patterns_find(&selection->skip_data, table->schema, table->name) != NULL;
+        bool without_rows =
+            patterns_find(&selection->skip_data, table->schema, table->name) != NULL;
         for (size_t j = 0; j < table->ancestors_count; j++) {
             const struct table *parent = find(catalog, table->ancestors[j]);
             if (parent == NULL)
                 continue;
-            taken = taken || patterns_find(&selection->tables, parent->schema, parent->name) != NULL;
+            taken = taken ||
+                    patterns_find(&selection->tables, parent->schema, parent->name) != NULL;
             skipped = skipped ||
                       patterns_find(&selection->skip_tables, parent->schema, parent->name) != NULL;
-            without_rows = without_rows ||
-                           patterns_find(&selection->skip_data, parent->schema, parent->name) != NULL;
+            without_rows =
+                without_rows ||
+                patterns_find(&selection->skip_data, parent->schema, parent->name) != NULL;
         }
         table->included = taken && !skipped;
         table->copied = table->included && table->kind == 'r' && !without_rows;
@@ -81,8 +86,8 @@ list_missing(const struct catalog *catalog, struct text *oids)
     return oids->size > 0;
 }
 
-/* With a list of tables, a view is taken when the tables under it are; without one of them it cannot
- * be made. */
+/* With a list of tables, a view is taken when the tables under it are; without one of them it
+ * cannot be made. */
 static bool
 mark_views(struct pg_session *conn, const struct selection *selection, struct catalog *catalog,
            struct fault *fault)
@@ -92,7 +97,8 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
     for (size_t i = 0; i < catalog->tables_count; i++) {
         struct table *table = &catalog->tables[i];
         if ((table->kind == 'v' || table->kind == 'm') && selection->tables.count > 0)
-            table->included = patterns_find(&selection->skip_tables, table->schema, table->name) == NULL;
+            table->included =
+                patterns_find(&selection->skip_tables, table->schema, table->name) == NULL;
     }
     if (!list_missing(catalog, &oids)) {
         text_free(&oids);
@@ -102,12 +108,14 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
               " SELECT r.ev_class FROM gone g JOIN pg_catalog.pg_depend d"
               "  ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = g.oid"
               "  AND d.classid = 'pg_catalog.pg_rewrite'::regclass"
-              " JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid) SELECT oid FROM gone", text_of(&oids));
+              " JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid) SELECT oid FROM gone",
+              text_of(&oids));
     PGresult *result = pg_query(conn, "find the views over skipped tables", text_of(&sql), fault);
     for (int i = 0; i < PQntuples(result); i++) {
         struct table *table = find(catalog, (uint32_t) strtoul(PQgetvalue(result, i, 0), NULL, 10));
         if (table != NULL && table->included) {
-            log_info("leaving out view %s.%s: it needs a table that is left out", table->schema, table->name);
+            log_info("leaving out view %s.%s: it needs a table that is left out", table->schema,
+                     table->name);
             table->included = false;
         }
     }
@@ -120,7 +128,8 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
 /* A foreign key whose target is not here cannot be made; name the statements as pg_dump writes them
  * (dumpConstraint() in pg_dump.c). */
 static bool
-find_lost_keys(struct pg_session *conn, struct arena *arena, struct catalog *catalog, struct fault *fault)
+find_lost_keys(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+               struct fault *fault)
 {
     struct text oids = {0}, sql = {0};
 
@@ -128,21 +137,26 @@ find_lost_keys(struct pg_session *conn, struct arena *arena, struct catalog *cat
         text_free(&oids);
         return true;
     }
-    text_addf(&sql, "SELECT c.conrelid, c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
+    text_addf(&sql,
+              "SELECT c.conrelid, c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
               " AND c.confrelid = ANY ('{%s}'::oid[]) AND NOT c.conrelid = ANY ('{%s}'::oid[])"
-              " ORDER BY c.oid", text_of(&oids), text_of(&oids));
-    PGresult *result = pg_query(conn, "find the foreign keys to skipped tables", text_of(&sql), fault);
+              " ORDER BY c.oid",
+              text_of(&oids), text_of(&oids));
+    PGresult *result = pg_query(conn, "find the foreign keys to skipped tables", text_of(&sql),
+                                fault);
     catalog->lost_keys = arena_array(arena, (size_t) PQntuples(result), sizeof *catalog->lost_keys);
     for (int i = 0; i < PQntuples(result); i++) {
-        const struct table *table = find(catalog, (uint32_t) strtoul(PQgetvalue(result, i, 0), NULL, 10));
+        uint32_t oid = (uint32_t) strtoul(PQgetvalue(result, i, 0), NULL, 10);
+        const struct table *table = find(catalog, oid);
         if (table == NULL)
             continue;
         char *qualified = arena_text(arena, fmtQualifiedId(table->schema, table->name));
         catalog->lost_keys[catalog->lost_keys_count++] =
-            arena_print(arena, "ALTER TABLE %s%s\n    ADD CONSTRAINT %s ", table->kind == 'p' ? "" : "ONLY ",
-                        qualified, fmtId(PQgetvalue(result, i, 1)));
-        log_info("leaving out foreign key %s of %s.%s: its target is left out", PQgetvalue(result, i, 1),
-                 table->schema, table->name);
+            arena_print(arena, "ALTER TABLE %s%s\n    ADD CONSTRAINT %s ",
+                        table->kind == 'p' ? "" : "ONLY ", qualified,
+                        fmtId(PQgetvalue(result, i, 1)));
+        log_info("leaving out foreign key %s of %s.%s: its target is left out",
+                 PQgetvalue(result, i, 1), table->schema, table->name);
     }
     PQclear(result);
     text_free(&sql);
@@ -159,5 +173,6 @@ selection_apply(struct pg_session *conn, const struct selection *selection, stru
         !refuse_idle_patterns(&selection->skip_data, catalog, "REPLICA_SKIP_DATA", fault))
         return false;
     mark_tables(selection, catalog);
-    return mark_views(conn, selection, catalog, fault) && find_lost_keys(conn, arena, catalog, fault);
+    return mark_views(conn, selection, catalog, fault) &&
+           find_lost_keys(conn, arena, catalog, fault);
 }

@@ -14,7 +14,8 @@ snapshot_export(struct pg_session *leader, struct snapshot *snapshot, struct fau
         return false;
     PGresult *result = pg_query(leader, "export a snapshot",
         "SELECT pg_catalog.pg_export_snapshot(), CASE WHEN pg_catalog.pg_is_in_recovery()"
-        " THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END", fault);
+        " THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END",
+        fault);
     if (result == NULL)
         return false;
     snprintf(snapshot->id, sizeof snapshot->id, "%s", PQgetvalue(result, 0, 0));

@@ -17,6 +17,7 @@ struct snapshot {
 };
 
 bool snapshot_export(struct pg_session *leader, struct snapshot *snapshot, struct fault *fault);
-bool snapshot_import(struct pg_session *worker, const struct snapshot *snapshot, struct fault *fault);
+bool snapshot_import(struct pg_session *worker, const struct snapshot *snapshot,
+                     struct fault *fault);
 
 #endif

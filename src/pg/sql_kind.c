@@ -18,7 +18,8 @@ skip_name(const char *at)
     const char *begin = at;
 
     if (*at != '"') {
-        while (isalnum((unsigned char) *at) || *at == '_' || *at == '$' || (unsigned char) *at >= 0x80)
+        while (isalnum((unsigned char) *at) || *at == '_' || *at == '$' ||
+               (unsigned char) *at >= 0x80)
             at++;
         return at == begin ? NULL : at;
     }
@@ -28,7 +29,8 @@ skip_name(const char *at)
     return NULL;
 }
 
-/* "… OWNER TO name;" and nothing behind.  A literal that only looks like it goes on with a quote. */
+/* "… OWNER TO name;" and nothing behind.  A literal that only looks like it goes on with a
+ * quote. */
 static bool
 is_owner(const char *sql)
 {
@@ -54,7 +56,8 @@ is_index_constraint(const char *sql)
     if (!begins(sql, "ALTER TABLE ONLY ") || (at = strstr(sql, words)) == NULL)
         return false;
     at = skip_name(at + strlen(words));
-    return at != NULL && (begins(at, " PRIMARY KEY ") || begins(at, " UNIQUE ") || begins(at, " EXCLUDE "));
+    return at != NULL &&
+           (begins(at, " PRIMARY KEY ") || begins(at, " UNIQUE ") || begins(at, " EXCLUDE "));
 }
 
 enum sql_kind
@@ -65,7 +68,8 @@ sql_kind(const char *sql)
         return SQL_PRIVILEGE;
     if (begins(sql, "SET ") || begins(sql, "SELECT pg_catalog.set_config("))
         return SQL_SESSION;
-    if (begins(sql, "CREATE INDEX ") || begins(sql, "CREATE UNIQUE INDEX ") || is_index_constraint(sql))
+    if (begins(sql, "CREATE INDEX ") || begins(sql, "CREATE UNIQUE INDEX ") ||
+        is_index_constraint(sql))
         return SQL_PARALLEL;
     return is_owner(sql) ? SQL_OWNER : SQL_SERIAL;
 }

@@ -65,13 +65,15 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     }
     if (split->statement->len > 0)
         appendPQExpBufferChar(split->statement, '\n');
-    psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII, split->standard_strings);
+    psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII,
+                    split->standard_strings);
     do {
         result = psql_scan(split->scan, split->statement, &prompt);
         if (result == PSCAN_SEMICOLON)
             carried_on = emit(split, statement, argument, fault);
         else if (result == PSCAN_BACKSLASH)
-            carried_on = fault_set(fault, ERR_INTEGRITY, "the SQL holds a psql command: %.60s", line);
+            carried_on = fault_set(fault, ERR_INTEGRITY, "the SQL holds a psql command: %.60s",
+                                   line);
     } while (carried_on && result == PSCAN_SEMICOLON);
     psql_scan_finish(split->scan);
     split->open = prompt != PROMPT_READY || split->statement->len > 0;
@@ -104,7 +106,8 @@ sql_split_feed(struct sql_split *split, const char *data, size_t size, sql_state
 }
 
 bool
-sql_split_end(struct sql_split *split, sql_statement_fn *statement, void *argument, struct fault *fault)
+sql_split_end(struct sql_split *split, sql_statement_fn *statement, void *argument,
+              struct fault *fault)
 {
     if (split->line.size > 0 && !scan_line(split, statement, argument, fault))
         return false;

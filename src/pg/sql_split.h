@@ -1,10 +1,10 @@
 /* sql_split - a stream of SQL text as single statements, by PostgreSQL's own lexer (psqlscan).
  *
- * psql's backslash commands are not SQL: \restrict and \unrestrict lines, which pg_dump writes against
- * CVE-2025-8714, are dropped; any other one is a failure, for no dump of ours holds it.
+ * psql's backslash commands are not SQL: \restrict and \unrestrict lines, which pg_dump writes
+ * against CVE-2025-8714, are dropped; any other one is a failure, for no dump of ours holds it.
  *
- * Life:   sql_split_init; sql_split_feed any number of times; sql_split_end at the end of the text, which
- *         refuses half a statement; sql_split_free.
+ * Life:   sql_split_init; sql_split_feed any number of times; sql_split_end at the end of the text,
+ *         which refuses half a statement; sql_split_free.
  * Limits: a statement of at most SQL_STATEMENT_BYTES_MAX.
  * Threads: one at a time. */
 #ifndef PG_SQL_SPLIT_H
@@ -18,7 +18,8 @@
 
 enum { SQL_STATEMENT_BYTES_MAX = 256 * 1024 * 1024 };
 
-/* Called with each statement, its semicolon included, zero-ended.  Returning false ends the split. */
+/* Called with each statement, its semicolon included, zero-ended.  Returning false ends the
+ * split. */
 typedef bool sql_statement_fn(void *argument, const char *sql, struct fault *fault);
 
 struct sql_split {
@@ -31,8 +32,8 @@ struct sql_split {
 
 void sql_split_init(struct sql_split *split);
 void sql_split_free(struct sql_split *split);
-bool sql_split_feed(struct sql_split *split, const char *data, size_t size, sql_statement_fn *statement,
-                    void *argument, struct fault *fault);
+bool sql_split_feed(struct sql_split *split, const char *data, size_t size,
+                    sql_statement_fn *statement, void *argument, struct fault *fault);
 bool sql_split_end(struct sql_split *split, sql_statement_fn *statement, void *argument,
                    struct fault *fault);
 

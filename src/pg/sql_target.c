@@ -2,18 +2,18 @@
 #include "pg/sql_target.h"
 
 static enum step
-sql_target_step(struct stage *stage, struct source_span *source, struct target_span *window, bool last,
-                struct fault *fault)
+sql_target_step(struct stage *stage, struct source_span *source, struct target_span *window,
+                bool last, struct fault *fault)
 {
     struct sql_target *target = (struct sql_target *) stage;
     size_t size = source->size - source->used;
     (void) window;
 
     if (last)
-        return sql_split_end(&target->split, target->statement, target->argument, fault) ? STEP_DONE
-                                                                                         : STEP_FAILED;
-    if (!sql_split_feed(&target->split, (const char *) source->data + source->used, size, target->statement,
-                        target->argument, fault))
+        return sql_split_end(&target->split, target->statement, target->argument, fault)
+                   ? STEP_DONE : STEP_FAILED;
+    if (!sql_split_feed(&target->split, (const char *) source->data + source->used, size,
+                        target->statement, target->argument, fault))
         return STEP_FAILED;
     source->used += size;
     return STEP_AGAIN;
@@ -34,7 +34,8 @@ static const struct stage_ops sql_target_ops = {
 struct stage *
 sql_target_init(struct sql_target *target, sql_statement_fn *statement, void *argument)
 {
-    *target = (struct sql_target){.stage.ops = &sql_target_ops, .statement = statement, .argument = argument};
+    *target = (struct sql_target){.stage.ops = &sql_target_ops, .statement = statement,
+                                  .argument = argument};
     sql_split_init(&target->split);
     return &target->stage;
 }
@@ -53,8 +54,8 @@ sql_filter_statement(void *argument, const char *sql, struct fault *fault)
 }
 
 static enum step
-sql_filter_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
-                struct fault *fault)
+sql_filter_step(struct stage *stage, struct source_span *source, struct target_span *target,
+                bool last, struct fault *fault)
 {
     struct sql_filter *filter = (struct sql_filter *) stage;
     size_t size = source->size - source->used;

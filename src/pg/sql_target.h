@@ -1,7 +1,7 @@
-/* sql_target, sql_filter - SQL text at the end and in the middle of a corridor, statement by statement.
+/* sql_target, sql_filter - SQL text at the end and in the middle of a corridor, by statements.
  *
- * sql_target hands every statement to a function, which may block; sql_filter lets pass those that a
- * function wants to keep, each followed by a newline, and drops comments and psql's own commands.
+ * sql_target hands every statement to a function, which may block; sql_filter lets pass those that
+ * a function wants to keep, each followed by a newline, and drops comments and psql's own commands.
  *
  * Life:   x_init; the stage's free() returns what it holds.
  * Limits: those of sql_split; sql_filter holds the statements of one window.
@@ -19,7 +19,8 @@ struct sql_target {
     void *argument;
 };
 
-struct stage *sql_target_init(struct sql_target *target, sql_statement_fn *statement, void *argument);
+struct stage *sql_target_init(struct sql_target *target, sql_statement_fn *statement,
+                              void *argument);
 
 typedef bool sql_keep_fn(const void *argument, const char *sql);
 

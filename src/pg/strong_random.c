@@ -1,7 +1,7 @@
 /* strong_random - libpq's random bytes, from the kernel's getrandom(2) like all of ours.
  *
- * The version in PostgreSQL's src/port opens /dev/urandom, which an empty root file system lacks; the
- * linker takes this one first.  The declarations are those of PostgreSQL's port.h. */
+ * The version in PostgreSQL's src/port opens /dev/urandom, which an empty root file system lacks;
+ * the linker takes this one first.  The declarations are those of PostgreSQL's port.h. */
 #include <postgres_fe.h>
 
 #include "base/random.h"

@@ -26,7 +26,8 @@ wire_take(struct pg_session *conn, void *data, size_t size)
 }
 
 bool
-wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got, struct fault *fault)
+wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
+          struct fault *fault)
 {
     *got = 0;
     for (;;) {
@@ -37,11 +38,13 @@ wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *g
             return true;
         }
         if (count == 0)
-            return fault_set(fault, conn->side, "the server closed the connection in the middle of a COPY");
+            return fault_set(fault, conn->side,
+                             "the server closed the connection in the middle of a COPY");
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return fault_set(fault, conn->side, "unable to read from the server: %s", strerror(errno));
+            return fault_set(fault, conn->side, "unable to read from the server: %s",
+                             strerror(errno));
         if (!wait)
             return true;
         if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)

@@ -1,12 +1,15 @@
 /* wire - the one seam below libpq's COPY functions: the raw bytes of a connection.
  *
  * libpq connects, authenticates and starts the COPY; then the rows are read here, since
- * PQgetCopyData() holds whole rows (a row may have 1 GB) and costs a malloc, a copy and a free each.
- * This file alone includes libpq's internal header, of exactly the version it is linked with.
+ * PQgetCopyData() holds whole rows (a row may have 1 GB) and costs a malloc, a copy and a free
+ * each.  This file alone includes libpq's internal header, of exactly the version it is linked
+ * with.
  *
- * Life:   after PGRES_COPY_OUT: wire_take once, wire_read any number of times, wire_return once with the
- *         bytes of everything that is not CopyData; from then on the connection is libpq's again.
- * Source: PostgreSQL documentation, "Frontend/Backend Protocol", COPY operations and message formats. */
+ * Life:   after PGRES_COPY_OUT: wire_take once, wire_read any number of times, wire_return once
+ *         with the bytes of everything that is not CopyData; from then on the connection is libpq's
+ *         again.
+ * Source: PostgreSQL documentation, "Frontend/Backend Protocol", COPY operations and message
+ *         formats. */
 #ifndef PG_WIRE_H
 #define PG_WIRE_H
 
@@ -14,13 +17,15 @@
 
 #include "pg/conn.h"
 
-/* Take the bytes that libpq has read ahead, at most size (the caller's buffer is larger than what libpq
- * reads at once; more is left for the next call).  Returns how many; 0 when there are none. */
+/* Take the bytes that libpq has read ahead, at most size (the caller's buffer is larger than what
+ * libpq reads at once; more is left for the next call).  Returns how many, perhaps
+ * none. */
 size_t wire_take(struct pg_session *conn, void *data, size_t size);
 
-/* Read what the server sent, waiting for it when wait is set.  *got is 0 only when it would have waited.
- * A closed connection is a failure, since a COPY ends with a message. */
-bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got, struct fault *fault);
+/* Read what the server sent, waiting for it when wait is set.  *got is 0 only when it would have
+ * waited.  A closed connection is a failure, since a COPY ends with a message. */
+bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
+               struct fault *fault);
 
 /* Give bytes back to libpq, as if it had read them. */
 void wire_return(struct pg_session *conn, const void *data, size_t size);

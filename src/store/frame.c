@@ -5,8 +5,8 @@
 #include <string.h>
 
 static enum step
-frame_on_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
-              struct fault *fault)
+frame_on_step(struct stage *stage, struct source_span *source, struct target_span *target,
+              bool last, struct fault *fault)
 {
     struct frame_on *frame = (struct frame_on *) stage;
     size_t before = target->used;
@@ -39,9 +39,12 @@ check_preamble(struct frame_off *frame, struct source_span *source, struct fault
 
     if (size > left)
         size = left;
-    if (memcmp(frame->preamble->data + frame->preamble_used, source->data + source->used, size) != 0)
-        return fault_set(fault, ERR_INTEGRITY, "%s is not the volume that the manifest names: it begins "
-                         "differently, as a volume of another table, number or dump would", frame->name);
+    const char *wanted = frame->preamble->data + frame->preamble_used;
+    if (memcmp(wanted, source->data + source->used, size) != 0)
+        return fault_set(fault, ERR_INTEGRITY,
+                         "%s is not the volume that the manifest names: it begins differently, as "
+                         "a volume of another table, number or dump would",
+                         frame->name);
     frame->preamble_used += size;
     source->used += size;
     return true;
@@ -53,13 +56,14 @@ least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Pass rows, always keeping the last FRAME_END_BYTES back: release what lies before them, first from
- * what was held, then from the source; then hold what comes next. */
+/* Pass rows, always keeping the last FRAME_END_BYTES back: release what lies before them, first
+ * from what was held, then from the source; then hold what comes next. */
 static void
 pass_rows(struct frame_off *frame, struct source_span *source, struct target_span *target)
 {
     size_t total = frame->held_size + source->size - source->used;
-    size_t release = least(total > FRAME_END_BYTES ? total - FRAME_END_BYTES : 0, target->size - target->used);
+    size_t release = least(total > FRAME_END_BYTES ? total - FRAME_END_BYTES : 0,
+                           target->size - target->used);
     size_t from_held = least(release, frame->held_size);
 
     memcpy(target->data + target->used, frame->held, from_held);
@@ -83,14 +87,15 @@ check_end(const struct frame_off *frame, struct fault *fault)
         memcmp(frame->held, VOLUME_END, FRAME_END_BYTES) != 0)
         return fault_set(fault, ERR_INTEGRITY, "%s ends before its end mark", frame->name);
     if (frame->bytes != frame->bytes_wanted)
-        return fault_set(fault, ERR_INTEGRITY, "%s holds %llu plain bytes, the manifest says %llu", frame->name,
-                         (unsigned long long) frame->bytes, (unsigned long long) frame->bytes_wanted);
+        return fault_set(fault, ERR_INTEGRITY, "%s holds %llu plain bytes, the manifest says %llu",
+                         frame->name, (unsigned long long) frame->bytes,
+                         (unsigned long long) frame->bytes_wanted);
     return true;
 }
 
 static enum step
-frame_off_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
-               struct fault *fault)
+frame_off_step(struct stage *stage, struct source_span *source, struct target_span *target,
+               bool last, struct fault *fault)
 {
     struct frame_off *frame = (struct frame_off *) stage;
     size_t before = source->used;

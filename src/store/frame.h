@@ -3,8 +3,8 @@
  *      rows ──frame_on──▶ preamble rows \. ──▶ … ──▶ preamble rows \. ──frame_off──▶ rows
  *
  * frame_off compares the preamble byte for byte with the one the manifest implies, so a volume of
- * another dump, table or number is noticed before its first row, and holds the last bytes back until
- * the end proves that they are the end mark.
+ * another dump, table or number is noticed before its first row, and holds the last bytes back
+ * until the end proves that they are the end mark.
  *
  * Life:   x_init; the stage is done or left at any point; nothing to free.
  * Limits: the preamble must outlive the stage.   Threads: one at a time. */
@@ -26,7 +26,8 @@ struct frame_on {
     _Atomic uint64_t *moved;   /* counts them too, while they pass, for whoever watches */
 };
 
-struct stage *frame_on_init(struct frame_on *frame, const struct text *preamble, _Atomic uint64_t *moved);
+struct stage *frame_on_init(struct frame_on *frame, const struct text *preamble,
+                            _Atomic uint64_t *moved);
 
 struct frame_off {
     struct stage stage;
