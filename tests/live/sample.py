@@ -37,7 +37,7 @@ INSERT INTO people SELECT n, 'name ' || md5('n' || n), md5('e' || n) || '@post.e
     repeat(md5(n::text), 4) FROM generate_series(1, 4000) AS n;
 CREATE TABLE visits (id bigserial PRIMARY KEY, person integer REFERENCES people (id), at timestamp, body text);
 INSERT INTO visits (person, at, body) SELECT 1 + n % 4000, timestamp '2024-01-01' + n * interval '1 minute',
-    md5('v' || n) || md5('w' || n) || md5('x' || n) FROM generate_series(1, 9000) AS n;
+    md5('v' || n) || md5('w' || n) || md5('x' || n) FROM generate_series(1, 40000) AS n;
 CREATE INDEX ON visits (person);
 CREATE INDEX ON visits (body);
 CREATE TABLE parts (id integer, region text NOT NULL, body text) PARTITION BY LIST (region);
@@ -51,6 +51,8 @@ CREATE MATERIALIZED VIEW people_count AS SELECT count(*) FROM people;
 SELECT lo_from_bytea(5000, convert_to(repeat('large object ', 5000), 'UTF8'));
 ANALYZE;
 """
+SMALL_VISITS = 40000
+SMALL_ROWS = 4000 + SMALL_VISITS + 3000 + 3
 
 
 def load_small(server, name):

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import proxy
+import sample
 import tool
 from servers import ROOT
 
@@ -40,7 +41,7 @@ def test_it_needs_nothing_but_itself(small, room):
         result = subprocess.run(["/usr/sbin/chroot", "--userspec=65532:65532", root, "/replica", "dump"], capture_output=True, text=True,
                                 env={"REPLICA_FROM": small.url(), "REPLICA_TO": "file:///store"}, timeout=60)
         assert result.returncode == 0, result.stderr
-        assert tool.Store(root + "/store").manifest()["rows"] == 16003
+        assert tool.Store(root + "/store").manifest()["rows"] == sample.SMALL_ROWS
     finally:
         subprocess.run(["umount", root + "/proc"], check=True)
 
@@ -53,7 +54,7 @@ def test_stdout_is_for_data(small, store, target):
     listed = tool.succeed(tool.run("list", REPLICA_FROM=store.url))
     assert store.complete()[0] in listed.out and "small" in listed.out and "complete" in listed.out
     shown = tool.succeed(tool.run("show", REPLICA_FROM=store.url))
-    assert "public.visits" in shown.out and "9000" in shown.out
+    assert "public.visits" in shown.out and str(sample.SMALL_VISITS) in shown.out
 
 
 def test_silence_when_only_errors_are_wanted(small, store, target):
@@ -73,7 +74,7 @@ def test_json_lines(small, store):
 def test_json_of_list_and_show(small, store):
     tool.dump(small, store)
     entry = tool.listed(store)["dumps"][0]
-    assert entry["state"] == "complete" and entry["rows"] == 16003 and entry["database"] == "small"
+    assert entry["state"] == "complete" and entry["rows"] == sample.SMALL_ROWS and entry["database"] == "small"
     shown = json.loads(tool.succeed(tool.run("show", REPLICA_FROM=store.url, REPLICA_LOG_FORMAT="json")).out)
     assert shown == store.manifest()
 

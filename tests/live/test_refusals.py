@@ -97,7 +97,8 @@ def test_a_backend_that_is_terminated(big, store):
         line.free()
         out, err = process.communicate(timeout=60)
     assert process.returncode == tool.SOURCE, err
-    assert b"terminating connection" in err
+    # A backend that is blocked in sending can't say why it ends.
+    assert b"terminating connection" in err or b"closed the connection" in err
     assert store.complete() == []
 
 

@@ -1,6 +1,7 @@
 """Promise: patterns choose tables, what can not stand without them stays away, and the rest restores."""
 
 import compare
+import sample
 import tool
 
 
@@ -18,7 +19,7 @@ def test_included_tables_alone(small, store, target):
 def test_a_table_whose_foreign_key_leads_out_of_the_selection(small, store, target):
     moved(small, store, target, REPLICA_TABLES="visits")
     assert compare.tables(target) == ["public.visits"]
-    assert compare.counts(target) == {"public.visits": 9000}
+    assert compare.counts(target) == {"public.visits": sample.SMALL_VISITS}
     assert target.sql("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == "0"
 
 
