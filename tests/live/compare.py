@@ -12,17 +12,30 @@ DEBIAN_PG_DUMP = 15
 
 def pg_dump(database, *arguments):
     """The lines of pg_dump's text.  For a server newer than Debian's, the pg_dump linked into replica reads it."""
-    command = ["pg_dump", "-h", database.server.socket, "-p", str(database.server.port), "-U", "postgres", *arguments,
-               "-d", "dbname='%s'" % database.name.replace("\\", "\\\\").replace("'", "\\'")]
+    command = [
+        "pg_dump",
+        "-h",
+        database.server.socket,
+        "-p",
+        str(database.server.port),
+        "-U",
+        "postgres",
+        *arguments,
+        "-d",
+        "dbname='%s'" % database.name.replace("\\", "\\\\").replace("'", "\\'"),
+    ]
     executable = tool.binary if database.server.version > DEBIAN_PG_DUMP else None
-    done = subprocess.run(command, executable=executable, capture_output=True, env={"PATH": os.environ["PATH"]})
+    done = subprocess.run(
+        command, executable=executable, capture_output=True, env={"PATH": os.environ["PATH"]}
+    )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.split(b"\n")
 
 
 def normal(lines):
     """Take away what may differ between the dumps of two equal databases: the \\restrict keys, and the
-    order of the rows within a table, which SQL never promised and a parallel restore does not keep."""
+    order of the rows within a table, which SQL never promised and a parallel restore does not keep.
+    """
     result, rows, inside = [], [], False
     for line in lines:
         if inside and line != b"\\.":
@@ -41,9 +54,12 @@ def normal(lines):
 
 
 def first_differences(left, right):
-    at = next((i for i, pair in enumerate(zip(left, right)) if pair[0] != pair[1]), min(len(left), len(right)))
+    at = next(
+        (i for i, pair in enumerate(zip(left, right)) if pair[0] != pair[1]),
+        min(len(left), len(right)),
+    )
     # difflib is slow on long texts, and the first difference is what helps.
-    left, right = left[max(0, at - 3):at + 60], right[max(0, at - 3):at + 60]
+    left, right = left[max(0, at - 3) : at + 60], right[max(0, at - 3) : at + 60]
     lines = difflib.diff_bytes(difflib.unified_diff, left, right, lineterm=b"", n=2)
     return "\n".join(line[:300].decode(errors="replace") for line in list(lines)[2:40])
 
@@ -67,7 +83,9 @@ def tables(database):
 
 def rows(database, query):
     """The sorted COPY lines of a query."""
-    return sorted(database.server.psql(["-c", "COPY (%s) TO STDOUT" % query], database.name).split("\n")[:-1])
+    return sorted(
+        database.server.psql(["-c", "COPY (%s) TO STDOUT" % query], database.name).split("\n")[:-1]
+    )
 
 
 def table_rows(database, table):
@@ -77,7 +95,9 @@ def table_rows(database, table):
 def counts(database):
     """How many rows each table has."""
     names = tables(database)
-    query = " UNION ALL ".join("SELECT %d, count(*) FROM ONLY %s" % pair for pair in enumerate(names))
+    query = " UNION ALL ".join(
+        "SELECT %d, count(*) FROM ONLY %s" % pair for pair in enumerate(names)
+    )
     found = [line.split("|") for line in database.sql(query).split("\n")] if names else []
     return {names[int(at)]: int(count) for at, count in found}
 
@@ -85,7 +105,9 @@ def counts(database):
 def all_rows(database):
     """The sorted COPY lines of every table's own rows, by one psql."""
     names = tables(database)
-    script = "".join("\\echo \001\nCOPY (SELECT * FROM ONLY %s) TO STDOUT;\n" % name for name in names)
+    script = "".join(
+        "\\echo \001\nCOPY (SELECT * FROM ONLY %s) TO STDOUT;\n" % name for name in names
+    )
     parts = database.server.psql(["-f", "-"], database.name, text=script).split("\001\n")[1:]
     assert len(parts) == len(names)
     return {name: sorted(part.split("\n")[:-1]) for name, part in zip(names, parts)}

@@ -25,9 +25,14 @@ def load_shared(server, name):
     if not os.path.isdir(folder):
         return None
     database = server.create(name)
-    for file in {"pagila": ["pagila-schema.sql", "pagila-data.sql"], "northwind": ["northwind.sql"]}[name]:
+    for file in {
+        "pagila": ["pagila-schema.sql", "pagila-data.sql"],
+        "northwind": ["northwind.sql"],
+    }[name]:
         # They create plpgsql once more, so not every statement succeeds.
-        database.server.psql(["-v", "ON_ERROR_STOP=0", "-f", os.path.join(folder, file)], database.name)
+        database.server.psql(
+            ["-v", "ON_ERROR_STOP=0", "-f", os.path.join(folder, file)], database.name
+        )
     return database
 
 

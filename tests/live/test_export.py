@@ -8,15 +8,41 @@ import tool
 
 
 def psql_input(database):
-    return subprocess.Popen(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-h", database.server.socket, "-p", str(database.server.port),
-                             "-U", "postgres", "-d", database.name], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                            env={"PATH": os.environ["PATH"]})
+    return subprocess.Popen(
+        [
+            "psql",
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-o",
+            "/dev/null",
+            "-h",
+            database.server.socket,
+            "-p",
+            str(database.server.port),
+            "-U",
+            "postgres",
+            "-d",
+            database.name,
+        ],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"]},
+    )
 
 
 def test_export_into_psql(shop, store, target):
     tool.dump(shop, store, REPLICA_OWNERS="yes", REPLICA_PRIVILEGES="yes")
     psql = psql_input(target)
-    process = tool.start("export", stdout=psql.stdin, REPLICA_FROM=store.url, REPLICA_TO="stdout:", REPLICA_OWNERS="yes", REPLICA_PRIVILEGES="yes")
+    process = tool.start(
+        "export",
+        stdout=psql.stdin,
+        REPLICA_FROM=store.url,
+        REPLICA_TO="stdout:",
+        REPLICA_OWNERS="yes",
+        REPLICA_PRIVILEGES="yes",
+    )
     psql.stdin.close()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -28,8 +54,11 @@ def test_export_into_psql(shop, store, target):
 def test_stock_tools_alone(small, small_store, target):
     """zstd -dc of the objects in the manifest's order, into psql."""
     name, manifest = list(small_store.manifests().items())[-1]
-    names = [manifest["pre_data"]["name"]] + [v["name"] for t in manifest["tables"] for v in t["volumes"]] \
+    names = (
+        [manifest["pre_data"]["name"]]
+        + [v["name"] for t in manifest["tables"] for v in t["volumes"]]
         + [manifest["data"]["name"], manifest["post_data"]["name"]]
+    )
     text = b"".join(small_store.plain(name + "/" + each) for each in names)
     psql = psql_input(target)
     _, err = psql.communicate(text, timeout=60)
@@ -45,7 +74,9 @@ def test_export_writes_sql_and_nothing_else_to_stdout(small_store):
 
 def test_export_to_a_reader_that_goes_away(small_store):
     read_end, write_end = os.pipe()
-    process = tool.start("export", stdout=write_end, REPLICA_FROM=small_store.url, REPLICA_TO="stdout:")
+    process = tool.start(
+        "export", stdout=write_end, REPLICA_FROM=small_store.url, REPLICA_TO="stdout:"
+    )
     os.close(write_end)
     os.read(read_end, 100)
     os.close(read_end)
@@ -55,7 +86,9 @@ def test_export_to_a_reader_that_goes_away(small_store):
 
 def test_export_into_a_full_device(small_store):
     with open("/dev/full", "wb") as full:
-        process = tool.start("export", stdout=full, REPLICA_FROM=small_store.url, REPLICA_TO="stdout:")
+        process = tool.start(
+            "export", stdout=full, REPLICA_FROM=small_store.url, REPLICA_TO="stdout:"
+        )
         _, err = process.communicate(timeout=20)
     assert process.returncode == tool.TARGET, err
     assert b"no space left" in err.lower()
@@ -73,8 +106,16 @@ def test_restrict_lines_never_reach_a_server(shop, store, target):
 
 def test_the_second_reader_agrees_on_every_kind_of_dump(shop, small, store):
     """tests/format_reader.py was written from docs/format.md alone."""
-    reader = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "format_reader.py")
-    for source, variables in [(shop, {}), (small, {"REPLICA_COMPRESS": "none"}), (small, {"REPLICA_VOLUME_SIZE": "64KiB", "REPLICA_SKIP_DATA": "people"})]:
+    reader = os.path.join(
+        os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "format_reader.py"
+    )
+    for source, variables in [
+        (shop, {}),
+        (small, {"REPLICA_COMPRESS": "none"}),
+        (small, {"REPLICA_VOLUME_SIZE": "64KiB", "REPLICA_SKIP_DATA": "people"}),
+    ]:
         tool.dump(source, store, **variables)
-        done = subprocess.run(["/usr/bin/python3", reader, store.path], capture_output=True, text=True)
+        done = subprocess.run(
+            ["/usr/bin/python3", reader, store.path], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr + done.stdout

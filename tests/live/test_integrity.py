@@ -27,7 +27,8 @@ def spoil(path, change):
 def flip(at):
     def change(data):
         index = int(at * (len(data) - 1))
-        return data[:index] + bytes([data[index] ^ 0x10]) + data[index + 1:]
+        return data[:index] + bytes([data[index] ^ 0x10]) + data[index + 1 :]
+
     return change
 
 
@@ -74,14 +75,29 @@ def test_a_spoilt_section(small_store, target, section):
     restore_fails(small_store, target, tool.INTEGRITY, name)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"no json", b"[]", b"null", b"{}", b"\xff\xfe", b'{"format": 1}', b'{"format": "1"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"no json",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff\xfe",
+        b'{"format": 1}',
+        b'{"format": "1"}',
+    ],
+)
 def test_a_manifest_that_is_none(small_store, target, content):
     spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: content)
     restore_fails(small_store, target, tool.INTEGRITY, "manifest")
 
 
 def test_a_manifest_cut_short(small_store, target):
-    spoil(os.path.join(small_store.dump_path(), "manifest.json"), lambda data: data[:len(data) // 2])
+    spoil(
+        os.path.join(small_store.dump_path(), "manifest.json"), lambda data: data[: len(data) // 2]
+    )
     restore_fails(small_store, target, tool.INTEGRITY, "manifest")
 
 
@@ -90,17 +106,22 @@ def changed(change):
         manifest = json.loads(data)
         change(manifest)
         return json.dumps(manifest).encode()
+
     return apply
 
 
 def test_a_newer_format(small_store, target):
-    spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(lambda m: m.update(format=m["format"] + 1)))
+    spoil(
+        os.path.join(small_store.dump_path(), "manifest.json"),
+        changed(lambda m: m.update(format=m["format"] + 1)),
+    )
     restore_fails(small_store, target, tool.CONFIGURATION, "format", "newer")
 
 
 def test_a_name_that_leads_out_of_the_store(small_store, target):
     def change(manifest):
         manifest["tables"][0]["volumes"][0]["name"] = "../../../../etc/hostname"
+
     spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(change))
     restore_fails(small_store, target, tool.INTEGRITY, "name")
 
@@ -115,6 +136,7 @@ def test_rows_that_do_not_add_up(small_store, target):
         table["rows"] += 1
         table["volumes"][0]["rows"] += 1
         manifest["rows"] += 1
+
     spoil(os.path.join(small_store.dump_path(), "manifest.json"), changed(change))
     result = tool.run("restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url())
     tool.refused(result, tool.INTEGRITY, "people", str(true[0]), str(true[0] + 1))
@@ -139,11 +161,16 @@ def test_the_last_good_dump_can_still_be_named(small, small_store, target):
 
 def test_the_index_is_no_truth(small, small_store, target):
     """index.json is for people and other tools; spoilt or lost it hides no dump."""
-    for spoiling in [lambda path: os.remove(path), lambda path: spoil(path, lambda data: b"no json")]:
+    for spoiling in [
+        lambda path: os.remove(path),
+        lambda path: spoil(path, lambda data: b"no json"),
+    ]:
         path = small_store.file("index.json")
         assert os.path.exists(path)
         spoiling(path)
-        assert small_store.complete() == [dump["name"] for dump in tool.listed(small_store)["dumps"]]
+        assert small_store.complete() == [
+            dump["name"] for dump in tool.listed(small_store)["dumps"]
+        ]
         tool.restore(small_store, target, REPLICA_CLEAN="yes")
         tool.dump(small, small_store)
         index = json.loads(small_store.read("index.json"))
@@ -156,5 +183,7 @@ def test_something_else_in_the_store_is_left_alone(small, small_store, target):
     open(small_store.file("notes.txt"), "w").close()
     tool.dump(small, small_store)
     tool.restore(small_store, target)
-    assert os.path.exists(small_store.file("notes.txt")) and os.path.exists(small_store.file("dump-not-ours/file"))
+    assert os.path.exists(small_store.file("notes.txt")) and os.path.exists(
+        small_store.file("dump-not-ours/file")
+    )
     shutil.rmtree(small_store.file("dump-not-ours"))

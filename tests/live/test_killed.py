@@ -34,10 +34,12 @@ def dump_killed_at(source, store, moments):
     killed = 0
     for n in range(moments):
         before = complete(store)
-        alive = kill_at(seconds * (n + 0.5) / moments, "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url)
+        alive = kill_at(
+            seconds * (n + 0.5) / moments, "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url
+        )
         killed += alive
         after = complete(store)
-        assert after[:len(before)] == before and len(after) <= len(before) + 1
+        assert after[: len(before)] == before and len(after) <= len(before) + 1
     assert killed > moments * 2 // 3
     tool.dump(source, store)
 
@@ -48,7 +50,13 @@ def restore_killed_at(source, store, target, moments):
     seconds = tool.restore(store, target).seconds
     killed = 0
     for n in range(moments):
-        killed += kill_at(seconds * (n + 0.5) / moments, "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_CLEAN="yes")
+        killed += kill_at(
+            seconds * (n + 0.5) / moments,
+            "restore",
+            REPLICA_FROM=store.url,
+            REPLICA_TO=target.url(),
+            REPLICA_CLEAN="yes",
+        )
     assert killed > moments * 2 // 3
     tool.restore(store, target, REPLICA_CLEAN="yes")
     compare.assert_same(source, target)
@@ -75,7 +83,9 @@ def test_a_restore_of_the_whole_sample_killed_at_a_hundred_moments(shop, store, 
 
 
 def test_two_dumps_at_once_into_one_store(small, store, target):
-    processes = [tool.start("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url) for _ in range(4)]
+    processes = [
+        tool.start("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url) for _ in range(4)
+    ]
     for process in processes:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err

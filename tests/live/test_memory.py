@@ -15,8 +15,11 @@ ROW = 900000000
 def long_row_database(server):
     database = server.create("long row")
     # Unlogged and lz4, because making it should not take longer than moving it.
-    database.sql("""CREATE UNLOGGED TABLE long (id integer, t text COMPRESSION lz4, after text);
-        INSERT INTO long VALUES (1, 'short', 'x'), (2, repeat('0123456789abcdefghi' || chr(10), %d), 'behind the long one'), (3, '', 'y')""" % (ROW // 20))
+    database.sql(
+        """CREATE UNLOGGED TABLE long (id integer, t text COMPRESSION lz4, after text);
+        INSERT INTO long VALUES (1, 'short', 'x'), (2, repeat('0123456789abcdefghi' || chr(10), %d), 'behind the long one'), (3, '', 'y')"""
+        % (ROW // 20)
+    )
     return database
 
 
@@ -31,13 +34,28 @@ def test_a_row_of_900_million_characters(server, databases, store):
     """Dumped and restored with 512 MiB of address space, threads and code included."""
     source = long_row_database(server)
     try:
-        result = tool.run("dump", timeout=240, wrapper=limited(), REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_COMPRESS="zstd:1")
+        result = tool.run(
+            "dump",
+            timeout=240,
+            wrapper=limited(),
+            REPLICA_FROM=source.url(),
+            REPLICA_TO=store.url,
+            REPLICA_COMPRESS="zstd:1",
+        )
         tool.succeed(result)
         expected = source.sql(MEASURE)
     finally:
         source.drop()
     target = databases(server)
-    tool.succeed(tool.run("restore", timeout=240, wrapper=limited(), REPLICA_FROM=store.url, REPLICA_TO=target.url()))
+    tool.succeed(
+        tool.run(
+            "restore",
+            timeout=240,
+            wrapper=limited(),
+            REPLICA_FROM=store.url,
+            REPLICA_TO=target.url(),
+        )
+    )
     assert target.sql(MEASURE) == expected
     assert "2|%d|" % ROW in expected
 
@@ -84,7 +102,9 @@ def compared(small, large):
 
 
 def dumps(small, large, store):
-    run = lambda source: peak_of("dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no")
+    run = lambda source: peak_of(
+        "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no"
+    )
     run(small)
     compared(run(small), run(large))
 
@@ -99,7 +119,11 @@ def test_a_restore_ten_times_as_large_takes_no_more(big, store, databases, serve
     for source in reversed(big):
         tool.dump(source, store, REPLICA_COMPRESS="zstd:1")
         target = databases(server)
-        found.append(peak_of("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_PROGRESS="no"))
+        found.append(
+            peak_of(
+                "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_PROGRESS="no"
+            )
+        )
     compared(*found)
 
 
@@ -119,7 +143,9 @@ def test_a_thousand_tables_take_little(databases, server, store, target):
     source.sql("""DO $$ BEGIN FOR n IN 1 .. 1000 LOOP
         EXECUTE format('CREATE TABLE t%s (a integer PRIMARY KEY, b text, c text, d text); INSERT INTO t%s VALUES (1, ''x'')', n, n);
         END LOOP; END $$""")
-    main, child = peak_of("dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no")
+    main, child = peak_of(
+        "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no"
+    )
     assert main < 128 * 1024
     tool.restore(store, target)
     assert target.sql("SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]+$'") == "1000"

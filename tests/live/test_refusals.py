@@ -14,7 +14,9 @@ import tool
 
 
 def dump_fails(url, store, code, *phrases, **variables):
-    result = tool.refused(tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url, **variables), code, *phrases)
+    result = tool.refused(
+        tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url, **variables), code, *phrases
+    )
     assert servers.PASSWORD not in result.err
     assert store.complete() == []
     assert [name for name in store.files() if name.endswith((".zst", ".sql", ".tmp"))] == []
@@ -22,6 +24,7 @@ def dump_fails(url, store, code, *phrases, **variables):
 
 
 # The source ---------------------------------------------------------------------------------------------
+
 
 def test_nobody_listens(small, store):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -48,7 +51,12 @@ def test_no_such_database(server, small, store):
 def test_a_server_that_never_answers(small, store):
     """It accepts and then is silent; connecting has a deadline."""
     with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
-        result = dump_fails(small.url(port=silent.getsockname()[1], connect_timeout=2), store, tool.SOURCE, "127.0.0.1")
+        result = dump_fails(
+            small.url(port=silent.getsockname()[1], connect_timeout=2),
+            store,
+            tool.SOURCE,
+            "127.0.0.1",
+        )
         assert result.seconds < 15
 
 
@@ -61,10 +69,21 @@ def reader(server):
 
 def test_no_privilege_on_one_table(server, databases, store, reader):
     source = databases(server)
-    source.sql("""CREATE TABLE open (a integer); CREATE TABLE "Closed one" (a integer); GRANT SELECT ON open TO plain_reader;
-        INSERT INTO open VALUES (1)""")
-    dump_fails(source.url(reader, "plain"), store, tool.SOURCE, "may not read", "Closed one", "SELECT")
-    tool.succeed(tool.run("dump", REPLICA_FROM=source.url(reader, "plain"), REPLICA_TO=store.url, REPLICA_SKIP_TABLES='"Closed one"'))
+    source.sql(
+        """CREATE TABLE open (a integer); CREATE TABLE "Closed one" (a integer); GRANT SELECT ON open TO plain_reader;
+        INSERT INTO open VALUES (1)"""
+    )
+    dump_fails(
+        source.url(reader, "plain"), store, tool.SOURCE, "may not read", "Closed one", "SELECT"
+    )
+    tool.succeed(
+        tool.run(
+            "dump",
+            REPLICA_FROM=source.url(reader, "plain"),
+            REPLICA_TO=store.url,
+            REPLICA_SKIP_TABLES='"Closed one"',
+        )
+    )
 
 
 def test_row_level_security_is_an_error_and_never_a_partial_dump(server, databases, store, reader):
@@ -93,7 +112,10 @@ def test_a_backend_that_is_terminated(big, store):
     with proxy.between(source.server.port, rate=30e6) as line:
         process = tool.start("dump", REPLICA_FROM=source.url(port=line.port), REPLICA_TO=store.url)
         line.wait_passed(10e6)
-        source.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s' AND query ~* '^copy'" % source.name)
+        source.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s' AND query ~* '^copy'"
+            % source.name
+        )
         line.free()
         out, err = process.communicate(timeout=60)
     assert process.returncode == tool.SOURCE, err
@@ -104,8 +126,13 @@ def test_a_backend_that_is_terminated(big, store):
 
 # The destination ----------------------------------------------------------------------------------------
 
+
 def restore_fails(store, url, *phrases, **variables):
-    return tool.refused(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=url, **variables), tool.TARGET, *phrases)
+    return tool.refused(
+        tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=url, **variables),
+        tool.TARGET,
+        *phrases
+    )
 
 
 def test_an_unreachable_destination(small_store_original, target):
@@ -115,11 +142,21 @@ def test_an_unreachable_destination(small_store_original, target):
 
 
 def test_a_destination_with_a_wrong_password(small_store_original, target):
-    restore_fails(small_store_original, target.url(password="wrong"), "password authentication failed")
+    restore_fails(
+        small_store_original, target.url(password="wrong"), "password authentication failed"
+    )
 
 
-@pytest.mark.parametrize("what", ["CREATE TABLE mine (a integer)", "CREATE SCHEMA mine", "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-                                  "CREATE TYPE mine AS ENUM ('a')", "SELECT lo_create(77)"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "CREATE TABLE mine (a integer)",
+        "CREATE SCHEMA mine",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TYPE mine AS ENUM ('a')",
+        "SELECT lo_create(77)",
+    ],
+)
 def test_a_destination_that_is_not_empty(small_store_original, target, what):
     target.sql(what)
     restore_fails(small_store_original, target.url(), "not empty", "REPLICA_CLEAN")
@@ -129,18 +166,27 @@ def test_a_destination_that_is_not_empty(small_store_original, target, what):
 def test_a_statement_that_the_destination_refuses_is_named(server, databases, store, target):
     source = databases(server)
     server.sql("CREATE ROLE soon_gone")
-    source.sql("CREATE TABLE first_one (a integer); CREATE TABLE owned_one (a integer); ALTER TABLE owned_one OWNER TO soon_gone")
+    source.sql(
+        "CREATE TABLE first_one (a integer); CREATE TABLE owned_one (a integer); ALTER TABLE owned_one OWNER TO soon_gone"
+    )
     tool.dump(source, store, REPLICA_OWNERS="yes")
     source.drop()
     server.sql("DROP ROLE soon_gone")
-    restore_fails(store, target.url(), "soon_gone", "ALTER TABLE", "owned_one", REPLICA_OWNERS="yes")
+    restore_fails(
+        store, target.url(), "soon_gone", "ALTER TABLE", "owned_one", REPLICA_OWNERS="yes"
+    )
     tool.restore(store, target, REPLICA_CLEAN="yes")
 
 
 def test_a_missing_extension_is_named(server18, server, databases, store, target):
     source = databases(server18)
-    files = server18.sql("SELECT setting || '/extension/only_here' FROM pg_config WHERE name = 'SHAREDIR'")
-    made = {files + ".control": "default_version = '1'\n", files + "--1.sql": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n"}
+    files = server18.sql(
+        "SELECT setting || '/extension/only_here' FROM pg_config WHERE name = 'SHAREDIR'"
+    )
+    made = {
+        files + ".control": "default_version = '1'\n",
+        files + "--1.sql": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n",
+    }
     try:
         for path, text in made.items():
             with open(path, "w") as file:
@@ -168,7 +214,9 @@ def test_the_destination_goes_away_in_the_middle(big, store, target):
     _, source = big
     tool.dump(source, store)
     with proxy.between(target.server.port, rate=20e6) as line:
-        process = tool.start("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(port=line.port))
+        process = tool.start(
+            "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(port=line.port)
+        )
         line.wait_passed(10e6)
         line.cut()
         out, err = process.communicate(timeout=60)
@@ -182,9 +230,12 @@ def test_a_user_who_may_not_create(server, small_store_original, target, reader)
 
 # The store ----------------------------------------------------------------------------------------------
 
+
 def test_a_store_that_can_not_be_written(small, store):
     os.chmod(store.path, 0o555)
-    result = tool.run("dump", wrapper=tool.as_nobody(), REPLICA_FROM=small.url(), REPLICA_TO=store.url)
+    result = tool.run(
+        "dump", wrapper=tool.as_nobody(), REPLICA_FROM=small.url(), REPLICA_TO=store.url
+    )
     tool.refused(result, tool.STORE, store.path, "permission denied")
     assert store.files() == []
 
@@ -198,7 +249,12 @@ def test_a_store_below_something_that_is_no_directory(small, store):
 def test_a_store_that_is_full(shop, store):
     if os.getuid() != 0:
         pytest.skip("only root can mount a small file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", store.path], capture_output=True).returncode != 0:
+    if (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", store.path], capture_output=True
+        ).returncode
+        != 0
+    ):
         pytest.skip("mounting is not allowed here")
     try:
         result = tool.run("dump", REPLICA_FROM=shop.url(), REPLICA_TO=store.url)
@@ -212,7 +268,12 @@ def test_a_store_that_is_full(shop, store):
 def test_a_store_on_a_read_only_file_system(small, store):
     if os.getuid() != 0:
         pytest.skip("only root can mount a file system")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", store.path], capture_output=True).returncode != 0:
+    if (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", store.path], capture_output=True
+        ).returncode
+        != 0
+    ):
         pytest.skip("mounting is not allowed here")
     try:
         result = tool.run("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url)
@@ -222,16 +283,25 @@ def test_a_store_on_a_read_only_file_system(small, store):
 
 
 def test_a_store_that_is_not_there(target, store):
-    for command, variables in [("restore", {"REPLICA_TO": target.url()}), ("list", {}), ("show", {}), ("export", {"REPLICA_TO": "stdout:"})]:
+    for command, variables in [
+        ("restore", {"REPLICA_TO": target.url()}),
+        ("list", {}),
+        ("show", {}),
+        ("export", {"REPLICA_TO": "stdout:"}),
+    ]:
         result = tool.run(command, REPLICA_FROM=store.url + "/none", **variables)
         tool.refused(result, tool.STORE, store.path + "/none")
 
 
 def test_an_empty_store_has_no_latest_dump(target, store):
-    tool.refused(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url()), tool.STORE, "no dump")
+    tool.refused(
+        tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url()), tool.STORE, "no dump"
+    )
 
 
 def test_a_dump_that_is_not_there_is_answered_with_those_that_are(small_store, target):
     name = small_store.complete()[-1]
-    result = tool.run("restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url(), REPLICA_DUMP="dump-123")
+    result = tool.run(
+        "restore", REPLICA_FROM=small_store.url, REPLICA_TO=target.url(), REPLICA_DUMP="dump-123"
+    )
     tool.refused(result, tool.STORE, "dump-123", name)

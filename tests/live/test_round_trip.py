@@ -39,7 +39,9 @@ def test_a_well_known_sample(server, name, store, databases, target):
 def test_owners_and_privileges_stay_behind_unless_asked_for(shop, store, target):
     round_trip(shop, store, target, {"REPLICA_SKIP_DATA": "*.*"})
     compare.assert_same(shop, target, "-s", "-O", "-x")
-    owners = target.sql("SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|info)'")
+    owners = target.sql(
+        "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|info)'"
+    )
     assert owners == "postgres"
     assert target.sql("SELECT relacl FROM pg_class WHERE oid = 'public.orders'::regclass") == ""
 
@@ -52,7 +54,7 @@ def test_an_empty_database(databases, server, store, target):
 
 
 def test_a_database_with_an_awkward_name(databases, server, store):
-    names = ["it's \"a\" \\ d?b & 100% = 😀/", "select"]
+    names = ['it\'s "a" \\ d?b & 100% = 😀/', "select"]
     source, target = databases(server, names[0]), databases(server, names[1])
     source.sql("CREATE TABLE t (a text); INSERT INTO t VALUES ('x')")
     round_trip(source, store, target)
@@ -62,8 +64,17 @@ def test_a_database_with_an_awkward_name(databases, server, store):
 
 def test_through_a_unix_socket_and_by_libpq_variables_alone(small, store, target):
     tool.succeed(tool.run("dump", REPLICA_FROM=small.socket_url(), REPLICA_TO=store.url))
-    tool.succeed(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO="postgres:", PGHOST=target.server.socket,
-                          PGPORT=target.server.port, PGUSER="postgres", PGDATABASE=target.name))
+    tool.succeed(
+        tool.run(
+            "restore",
+            REPLICA_FROM=store.url,
+            REPLICA_TO="postgres:",
+            PGHOST=target.server.socket,
+            PGPORT=target.server.port,
+            PGUSER="postgres",
+            PGDATABASE=target.name,
+        )
+    )
     compare.assert_same(small, target)
 
 
@@ -77,15 +88,20 @@ def test_enums_as_hash_keys_find_their_partition(databases, server, store, targe
     """An enum hashes by its oid, so at the destination a row may belong to another leaf."""
     source = databases(server)
     values = ", ".join("'v%d'" % n for n in range(30))
-    source.sql("""CREATE TYPE e AS ENUM (%s);
+    source.sql(
+        """CREATE TYPE e AS ENUM (%s);
         CREATE TABLE hashed (k e, n integer) PARTITION BY HASH (k);
         CREATE TABLE h0 PARTITION OF hashed FOR VALUES WITH (MODULUS 3, REMAINDER 0);
         CREATE TABLE h1 PARTITION OF hashed FOR VALUES WITH (MODULUS 3, REMAINDER 1);
         CREATE TABLE h2 PARTITION OF hashed FOR VALUES WITH (MODULUS 3, REMAINDER 2);
-        INSERT INTO hashed SELECT v, n FROM unnest(enum_range(NULL::e)) AS v, generate_series(1, 20) AS n""" % values)
+        INSERT INTO hashed SELECT v, n FROM unnest(enum_range(NULL::e)) AS v, generate_series(1, 20) AS n"""
+        % values
+    )
     round_trip(source, store, target)
     compare.assert_same(source, target, "-s")
-    assert compare.rows(source, "SELECT * FROM hashed") == compare.rows(target, "SELECT * FROM hashed")
+    assert compare.rows(source, "SELECT * FROM hashed") == compare.rows(
+        target, "SELECT * FROM hashed"
+    )
     assert target.sql("SELECT count(*) FROM hashed WHERE k = 'v7'") == "20"
 
 
@@ -99,12 +115,18 @@ def test_matviews_are_filled_in_their_order_and_unfilled_ones_stay_so(shop, stor
 def test_sequences_and_identities_go_on_where_they_were(shop, store, target):
     round_trip(shop, store, target)
     zoo = '"Awkward ""Zoo"""'
-    for query in ["SELECT last_value, is_called FROM %s.set_back", 'SELECT last_value, is_called FROM %s."Called ""once"""',
-                  "SELECT last_value, is_called FROM %s.never_called", 'SELECT last_value FROM %s."Own ""Seq"""',
-                  "SELECT last_value FROM %s.identities_a_seq"]:
+    for query in [
+        "SELECT last_value, is_called FROM %s.set_back",
+        'SELECT last_value, is_called FROM %s."Called ""once"""',
+        "SELECT last_value, is_called FROM %s.never_called",
+        'SELECT last_value FROM %s."Own ""Seq"""',
+        "SELECT last_value FROM %s.identities_a_seq",
+    ]:
         assert shop.sql(query % zoo) == target.sql(query % zoo), query
-    target.sql("INSERT INTO public.customers (first_name, last_name, email, national_id, created_at)"
-               " VALUES ('a', 'b', 'c@d', 'x', now())")
+    target.sql(
+        "INSERT INTO public.customers (first_name, last_name, email, national_id, created_at)"
+        " VALUES ('a', 'b', 'c@d', 'x', now())"
+    )
     assert target.sql("SELECT max(id) FROM public.customers") == "30001"
 
 
@@ -113,14 +135,19 @@ def test_large_objects_with_owner_grant_and_comment(shop, store, target):
     query = """SELECT m.oid, pg_get_userbyid(lomowner), lomacl, md5(lo_get(m.oid)), length(lo_get(m.oid)),
         obj_description(m.oid, 'pg_largeobject') FROM pg_largeobject_metadata m ORDER BY 1"""
     assert target.sql(query) == shop.sql(query)
-    assert target.sql("SELECT max(length(lo_get(oid))) > 1048576 FROM pg_largeobject_metadata") == "t"
+    assert (
+        target.sql("SELECT max(length(lo_get(oid))) > 1048576 FROM pg_largeobject_metadata") == "t"
+    )
     assert target.sql("SELECT length(lo_get(4200002))") == "0"
 
 
 def test_the_planner_knows_the_restored_tables(shop, store, target):
     """Restored means analyzed: no first query pays for it."""
     round_trip(shop, store, target, {"REPLICA_TABLES": "public.orders"})
-    assert target.sql("SELECT reltuples FROM pg_class WHERE oid = 'public.orders'::regclass") == "80000"
+    assert (
+        target.sql("SELECT reltuples FROM pg_class WHERE oid = 'public.orders'::regclass")
+        == "80000"
+    )
     assert target.sql("SELECT count(*) > 3 FROM pg_stats WHERE tablename = 'orders'") == "t"
 
 
@@ -130,12 +157,15 @@ def test_an_extension_s_own_rows(server, databases, store, target):
     folder = server.sql("SELECT setting || '/extension' FROM pg_config WHERE name = 'SHAREDIR'")
     if not os.access(folder, os.W_OK):
         pytest.skip("the server's extension directory is not writable")
-    files = {"replica_test.control": "default_version = '1.0'\nrelocatable = false\n", "replica_test--1.0.sql": """
+    files = {
+        "replica_test.control": "default_version = '1.0'\nrelocatable = false\n",
+        "replica_test--1.0.sql": """
         CREATE TABLE conf (k text, v text, builtin boolean);
         INSERT INTO conf VALUES ('shipped', '1', true);
         CREATE TABLE plain (k text);
         INSERT INTO plain VALUES ('shipped');
-        SELECT pg_catalog.pg_extension_config_dump('conf', 'WHERE NOT builtin');"""}
+        SELECT pg_catalog.pg_extension_config_dump('conf', 'WHERE NOT builtin');""",
+    }
     paths = [os.path.join(folder, name) for name in files]
     try:
         for path, text in zip(paths, files.values()):

@@ -44,8 +44,17 @@ def test_a_partitioned_table_brings_its_leaves(small, store, target):
 
 
 def test_quoted_patterns_are_literal_and_unquoted_ones_fold(shop, store, target):
-    moved(shop, store, target, REPLICA_TABLES='"Awkward ""Zoo"""."*",  "Awkward ""Zoo"""."Mixed Case.with dot" # a comment\nPUBLIC.Products')
-    assert compare.tables(target) == ['"Awkward ""Zoo"""."*"', '"Awkward ""Zoo"""."Mixed Case.with dot"', "public.products"]
+    moved(
+        shop,
+        store,
+        target,
+        REPLICA_TABLES='"Awkward ""Zoo"""."*",  "Awkward ""Zoo"""."Mixed Case.with dot" # a comment\nPUBLIC.Products',
+    )
+    assert compare.tables(target) == [
+        '"Awkward ""Zoo"""."*"',
+        '"Awkward ""Zoo"""."Mixed Case.with dot"',
+        "public.products",
+    ]
 
 
 def test_wildcards(small, store, target):
@@ -55,12 +64,19 @@ def test_wildcards(small, store, target):
 
 def test_a_pattern_that_fits_nothing_is_an_error(small, store):
     for variable in ["REPLICA_TABLES", "REPLICA_SKIP_TABLES", "REPLICA_SKIP_DATA"]:
-        result = tool.run("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, **{variable: "public.people,public.peeple"})
+        result = tool.run(
+            "dump",
+            REPLICA_FROM=small.url(),
+            REPLICA_TO=store.url,
+            **{variable: "public.people,public.peeple"}
+        )
         tool.refused(result, tool.CONFIGURATION, "peeple", variable)
     assert store.files() == []
 
 
 def test_a_pattern_that_can_not_be_read_is_an_error(small, store):
     for pattern in ['"open', "a.b.c", "a..b"]:
-        result = tool.run("dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, REPLICA_TABLES=pattern)
+        result = tool.run(
+            "dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, REPLICA_TABLES=pattern
+        )
         tool.refused(result, tool.CONFIGURATION, "REPLICA_TABLES")

@@ -56,7 +56,9 @@ def test_in_the_middle_of_a_restore(big, store, target, number, code):
     _, source = big
     tool.dump(source, store)
     with proxy.between(target.server.port, rate=20e6) as line:
-        process = tool.start("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(port=line.port))
+        process = tool.start(
+            "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(port=line.port)
+        )
         line.wait_passed(10e6)
         stopped(process, number, code)
     no_session_left(target)
@@ -69,12 +71,18 @@ def locked(database, table):
     ready, done = threading.Event(), threading.Event()
 
     def hold():
-        database.server.psql(["-c", "BEGIN; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)" % table], database.name, check=False)
+        database.server.psql(
+            ["-c", "BEGIN; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)" % table],
+            database.name,
+            check=False,
+        )
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    query = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation'" \
-            " AND database = (SELECT oid FROM pg_database WHERE datname = '%s')" % database.name
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation'"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = '%s')" % database.name
+    )
     deadline = time.monotonic() + 10
     while database.sql(query) == "0":
         assert time.monotonic() < deadline
@@ -82,7 +90,9 @@ def locked(database, table):
     try:
         yield
     finally:
-        database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()")
+        database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+        )
         thread.join()
 
 
@@ -119,7 +129,12 @@ def test_while_a_statement_of_the_restore_runs(databases, server, store, target)
     tool.dump(source, store)
     process = tool.start("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url())
     deadline = time.monotonic() + 20
-    while target.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX%'") == "0":
+    while (
+        target.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX%'"
+        )
+        == "0"
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     stopped(process, signal.SIGTERM, 143)

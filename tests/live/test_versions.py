@@ -52,14 +52,20 @@ def test_15_to_18_and_13_to_15(shop, shop13, store, server18, target, databases)
     compare.assert_same_rows(shop13, target)
 
 
-def test_18_to_13_works_as_far_as_the_older_server_understands(server18, server13, databases, store):
+def test_18_to_13_works_as_far_as_the_older_server_understands(
+    server18, server13, databases, store
+):
     """Going back is not promised for what the older server lacks, but simple things arrive, and what it
     does not know is an error that names the statement."""
     source, target = databases(server18), databases(server13)
-    source.sql("CREATE TABLE t (a integer PRIMARY KEY, b text); INSERT INTO t SELECT n, 'x' || n FROM generate_series(1, 100) AS n")
+    source.sql(
+        "CREATE TABLE t (a integer PRIMARY KEY, b text); INSERT INTO t SELECT n, 'x' || n FROM generate_series(1, 100) AS n"
+    )
     moved(source, store, target)
     compare.assert_same_rows(source, target)
     source.sql("CREATE TABLE virtual (a integer, v integer GENERATED ALWAYS AS (a * 2) VIRTUAL)")
     tool.dump(source, store)
-    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_CLEAN="yes")
+    result = tool.run(
+        "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_CLEAN="yes"
+    )
     tool.refused(result, tool.TARGET, "virtual")

@@ -16,7 +16,9 @@ def test_compression(small, store, target, compress):
     compare.assert_same(small, target)
     assert store.manifest()["compression"] == compress
     objects = [name for name in store.files() if ".sql" in name]
-    assert objects and all(name.endswith(".sql" if compress == "none" else ".sql.zst") for name in objects)
+    assert objects and all(
+        name.endswith(".sql" if compress == "none" else ".sql.zst") for name in objects
+    )
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4, 16])
@@ -53,7 +55,11 @@ def test_each_volume_stands_alone(small, small_store, databases, server):
     target = databases(server)
     name = small_store.complete()[-1]
     manifest = small_store.manifest()
-    target.server.psql(["-f", "-"], target.name, text=small_store.plain(name + "/" + manifest["pre_data"]["name"]).decode())
+    target.server.psql(
+        ["-f", "-"],
+        target.name,
+        text=small_store.plain(name + "/" + manifest["pre_data"]["name"]).decode(),
+    )
     total = 0
     for table in manifest["tables"]:
         for volume in reversed(table["volumes"]):
@@ -67,12 +73,17 @@ def test_each_volume_stands_alone(small, small_store, databases, server):
 
 def test_sizes_and_digests_are_those_of_the_files(small, small_store):
     name, manifest = list(small_store.manifests().items())[-1]
-    objects = [manifest["pre_data"], manifest["data"], manifest["post_data"]] + [v for t in manifest["tables"] for v in t["volumes"]]
+    objects = [manifest["pre_data"], manifest["data"], manifest["post_data"]] + [
+        v for t in manifest["tables"] for v in t["volumes"]
+    ]
     for each in objects:
         data = small_store.read(name + "/" + each["name"])
         assert each["stored_bytes"] == len(data)
         assert each["sha256"] == hashlib.sha256(data).hexdigest()
         assert each["plain_bytes"] == len(small_store.plain(name + "/" + each["name"]))
     assert manifest["stored_bytes"] == sum(each["stored_bytes"] for each in objects)
-    listed = {name + "/" + each["name"] for each in objects} | {name + "/manifest.json", "index.json"}
+    listed = {name + "/" + each["name"] for each in objects} | {
+        name + "/manifest.json",
+        "index.json",
+    }
     assert {f for f in small_store.files() if "lock" not in f} == listed

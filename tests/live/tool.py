@@ -38,7 +38,11 @@ class Store:
         """Every file below but the lock, as paths relative to the store."""
         found = []
         for folder, _, names in os.walk(self.path):
-            found += [os.path.relpath(os.path.join(folder, name), self.path) for name in names if name != ".lock"]
+            found += [
+                os.path.relpath(os.path.join(folder, name), self.path)
+                for name in names
+                if name != ".lock"
+            ]
         return sorted(found)
 
     def file(self, name):
@@ -52,7 +56,9 @@ class Store:
         """An object as SQL text."""
         if not name.endswith(".zst"):
             return self.read(name)
-        return subprocess.run(["zstd", "-dcq", self.file(name)], check=True, capture_output=True).stdout
+        return subprocess.run(
+            ["zstd", "-dcq", self.file(name)], check=True, capture_output=True
+        ).stdout
 
     def manifests(self):
         """Complete dumps by name, oldest first."""
@@ -60,7 +66,11 @@ class Store:
 
     def complete(self):
         """Names of the dumps that have a manifest, oldest first."""
-        return sorted(name for name in os.listdir(self.path) if os.path.exists(self.file(name + "/manifest.json")))
+        return sorted(
+            name
+            for name in os.listdir(self.path)
+            if os.path.exists(self.file(name + "/manifest.json"))
+        )
 
     def manifest(self):
         return list(self.manifests().values())[-1]
@@ -71,7 +81,11 @@ class Store:
     def volumes(self):
         """(table, path of the volume) of the newest dump, in the manifest's order."""
         name, manifest = list(self.manifests().items())[-1]
-        return [(table, self.file(name + "/" + volume["name"])) for table in manifest["tables"] for volume in table["volumes"]]
+        return [
+            (table, self.file(name + "/" + volume["name"]))
+            for table in manifest["tables"]
+            for volume in table["volumes"]
+        ]
 
 
 def environment(**variables):
@@ -80,9 +94,17 @@ def environment(**variables):
 
 
 def start(command=None, wrapper=(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **variables):
-    arguments = list(wrapper) + [binary] + ([command] if isinstance(command, str) else list(command or []))
-    return subprocess.Popen(arguments, env=environment(**variables), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
-                            cwd="/")
+    arguments = (
+        list(wrapper) + [binary] + ([command] if isinstance(command, str) else list(command or []))
+    )
+    return subprocess.Popen(
+        arguments,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        cwd="/",
+    )
 
 
 def run(command=None, timeout=120, **variables):
@@ -93,9 +115,15 @@ def run(command=None, timeout=120, **variables):
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError("replica did not end within %d s; it said: %s" % (timeout, err.decode(errors="replace")))
-    return Result(process.returncode, (out or b"").decode("utf-8", "replace"), (err or b"").decode("utf-8", "replace"),
-                  time.monotonic() - begin)
+        raise AssertionError(
+            "replica did not end within %d s; it said: %s" % (timeout, err.decode(errors="replace"))
+        )
+    return Result(
+        process.returncode,
+        (out or b"").decode("utf-8", "replace"),
+        (err or b"").decode("utf-8", "replace"),
+        time.monotonic() - begin,
+    )
 
 
 def succeed(result):
@@ -126,7 +154,12 @@ def as_nobody():
 
 def refused(result, code, *phrases):
     """The run failed with this exit code and said each of the phrases, in one sentence without noise."""
-    assert result.code == code, "exit %d instead of %d: %s%s" % (result.code, code, result.err, result.out)
+    assert result.code == code, "exit %d instead of %d: %s%s" % (
+        result.code,
+        code,
+        result.err,
+        result.out,
+    )
     for phrase in phrases:
         assert phrase.lower() in result.err.lower(), "%r is not said in: %s" % (phrase, result.err)
     return result
