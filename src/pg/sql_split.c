@@ -3,7 +3,7 @@
 
 #include "pg/sql_split.h"
 
-#include <fe_utils/psqlscan.h>
+#include <fe_utils/psqlscan_int.h>
 #include <mb/pg_wchar.h>
 #include <pqexpbuffer.h>
 #include <string.h>
@@ -42,10 +42,30 @@ emit(struct sql_split *split, sql_statement_fn *statement, void *argument, struc
     if (PQExpBufferBroken(sql))
         memory_exhausted(split->line.size);
     if (begins(sql->data, "SET standard_conforming_strings = "))
-        split->standard_strings = begins(sql->data, "SET standard_conforming_strings = on");
+        split->standard_strings = !begins(sql->data, "SET standard_conforming_strings = off");
+    split->atomic = false;
     bool carried_on = sql->len == 0 || statement(argument, sql->data, fault);
     resetPQExpBuffer(sql);
     return carried_on;
+}
+
+/* Before a line: does it end the body?  Then whatever was counted, this END is the last one. */
+static void
+atomic_end(struct sql_split *split, const char *line)
+{
+    if (split->atomic && split->plain && strcmp(line, "END;") == 0)
+        split->scan->begin_depth = 1;
+}
+
+/* Behind a line: was the BEGIN that the lexer counted the beginning of a body? */
+static void
+atomic_begin(struct sql_split *split, const char *line)
+{
+    if (split->scan->begin_depth == 0 || split->atomic)
+        return;
+    split->atomic = strstr(line, "BEGIN ATOMIC") != NULL;
+    if (!split->atomic)
+        split->scan->begin_depth = 0;
 }
 
 /* All server encodings are safe to scan as single bytes: no byte of a multi-byte character is ASCII
@@ -65,6 +85,7 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     }
     if (split->statement->len > 0)
         appendPQExpBufferChar(split->statement, '\n');
+    atomic_end(split, line);
     psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII,
                     split->standard_strings);
     do {
@@ -76,7 +97,9 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
                                    line);
     } while (carried_on && result == PSCAN_SEMICOLON);
     psql_scan_finish(split->scan);
+    atomic_begin(split, line);
     split->open = prompt != PROMPT_READY || split->statement->len > 0;
+    split->plain = prompt == PROMPT_CONTINUE;
     if (split->statement->len > SQL_STATEMENT_BYTES_MAX)
         return fault_set(fault, ERR_INTEGRITY, "an SQL statement is longer than %d bytes",
                          SQL_STATEMENT_BYTES_MAX);
@@ -87,6 +110,8 @@ bool
 sql_split_feed(struct sql_split *split, const char *data, size_t size, sql_statement_fn *statement,
                void *argument, struct fault *fault)
 {
+    if (memchr(data, '\0', size) != NULL)
+        return fault_set(fault, ERR_INTEGRITY, "the SQL holds a zero byte");
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         size_t piece = newline == NULL ? size : (size_t) (newline - data);

@@ -2,10 +2,15 @@
  *
  * psql's backslash commands are not SQL: \restrict and \unrestrict lines, which pg_dump writes
  * against CVE-2025-8714, are dropped; any other one is a failure, for no dump of ours holds it.
+ * Comments between statements are dropped, those inside are kept.
+ *
+ * The lexer counts BEGIN and END to find where a routine's BEGIN ATOMIC body ends, and loses count
+ * when a routine, its type or a column has the name begin, as psql does.  So the frame that pg_dump
+ * gives such a body is looked at, too: the words BEGIN ATOMIC, and a line that is just END;.
  *
  * Life:   sql_split_init; sql_split_feed any number of times; sql_split_end at the end of the text,
  *         which refuses half a statement; sql_split_free.
- * Limits: a statement of at most SQL_STATEMENT_BYTES_MAX.
+ * Limits: a statement of at most SQL_STATEMENT_BYTES_MAX; no zero bytes.
  * Threads: one at a time. */
 #ifndef PG_SQL_SPLIT_H
 #define PG_SQL_SPLIT_H
@@ -27,6 +32,8 @@ struct sql_split {
     struct PQExpBufferData *statement;
     struct text line;
     bool open;             /* inside a statement, a quote or a comment that goes on */
+    bool plain;            /* … but in no quote, comment or parenthesis */
+    bool atomic;           /* inside a routine with a BEGIN ATOMIC body */
     bool standard_strings; /* standard_conforming_strings, as the text itself sets it */
 };
 
