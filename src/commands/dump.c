@@ -64,7 +64,6 @@ volume_dump(struct worker *worker, struct dump *dump, const struct table_masks *
     volume->plain_bytes = worker->frame_on.bytes;
     volume->stored_bytes = worker->put.bytes;
     memcpy(volume->sha256, worker->put.digest, sizeof volume->sha256);
-    progress_add_rows(&dump->progress, volume->rows);
     progress_add_stored(&dump->progress, volume->stored_bytes);
     return true;
 }
@@ -186,6 +185,7 @@ static bool
 worker_join(struct worker *worker, struct fault *fault)
 {
     struct dump *dump = worker->crew->command;
+    worker->copy_out.moved = &dump->progress.rows;
     return pg_open(&worker->conn, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
            snapshot_import(&worker->conn, &dump->snapshot, fault);
 }

@@ -2,6 +2,7 @@
 #include "pg/copy_out.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,13 +190,9 @@ move_row(struct copy_out *out, struct target_span *target)
 
 /* Fill the target as far as bytes are at hand; wait only while it is still empty. */
 static enum step
-copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target,
-              bool last, struct fault *fault)
+fill(struct copy_out *out, struct target_span *target, struct fault *fault)
 {
-    struct copy_out *out = (struct copy_out *) stage;
     size_t before = target->used;
-    (void) source;
-    (void) last;
 
     while (target->used < target->size) {
         if (out->row_left == 0) {
@@ -212,7 +209,6 @@ copy_out_step(struct stage *stage, struct source_span *source, struct target_spa
                 out->row_left = message_bytes(out) - 4;
                 out->begin += HEADER_BYTES;
                 out->rows++;
-                out->rows_total++;
             }
         }
         if (!move_row(out, target) && out->begin == out->end) {
@@ -224,6 +220,22 @@ copy_out_step(struct stage *stage, struct source_span *source, struct target_spa
         }
     }
     return STEP_AGAIN;
+}
+
+static enum step
+copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target,
+              bool last, struct fault *fault)
+{
+    struct copy_out *out = (struct copy_out *) stage;
+    uint64_t rows = out->rows;
+    (void) source;
+    (void) last;
+
+    enum step step = fill(out, target, fault);
+    out->rows_total += out->rows - rows;
+    if (out->moved != NULL)
+        atomic_fetch_add_explicit(out->moved, out->rows - rows, memory_order_relaxed);
+    return step;
 }
 
 static const struct stage_ops copy_out_ops = {.name = "copy out", .step = copy_out_step};

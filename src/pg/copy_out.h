@@ -27,6 +27,7 @@ struct copy_out {
     size_t row_left;         /* bytes of the current row still to come */
     uint64_t rows;           /* begun in this volume */
     uint64_t rows_total;     /* begun since copy_out_begin */
+    _Atomic uint64_t *moved; /* counts them too, for whoever watches; may be NULL */
     const _Atomic uint64_t *stored_bytes; /* of this volume so far, counted at the other end */
     uint64_t stored_bytes_max;
 };
