@@ -1,7 +1,7 @@
 /* conn - see conn.h. */
 #include "pg/conn.h"
 
-#include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,6 +151,29 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
     return conn_settle(conn, fault);
 }
 
+/* Tell the server to give up what it does.  Not longer than CANCEL_MS, and deaf to the stop switch:
+ * mostly it is the switch that brought us here. */
+static void
+conn_cancel(struct pg_session *conn)
+{
+    PGcancelConn *cancel = PQcancelCreate(conn->pq);
+    uint64_t deadline_ms = clock_ms() + CANCEL_MS;
+    bool going = PQcancelStart(cancel) != 0;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    while (going) {
+        uint64_t now_ms = clock_ms();
+        struct pollfd polls = {.fd = PQcancelSocket(cancel),
+                               .events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+        int ready = poll(&polls, 1, now_ms >= deadline_ms ? 0 : (int) (deadline_ms - now_ms));
+        if (ready > 0)
+            status = PQcancelPoll(cancel);
+        going = (ready > 0 || (ready < 0 && errno == EINTR)) && status != PGRES_POLLING_OK &&
+                status != PGRES_POLLING_FAILED;
+    }
+    PQcancelFinish(cancel);
+}
+
 void
 pg_close(struct pg_session *conn)
 {
@@ -158,13 +181,8 @@ pg_close(struct pg_session *conn)
         return;
 
     /* A server at work does not notice that we left; it must be told. */
-    if (PQstatus(conn->pq) == CONNECTION_OK && PQtransactionStatus(conn->pq) == PQTRANS_ACTIVE) {
-        char reason[256];
-        PGcancel *cancel = PQgetCancel(conn->pq);
-        if (cancel != NULL)
-            PQcancel(cancel, reason, sizeof reason);
-        PQfreeCancel(cancel);
-    }
+    if (PQstatus(conn->pq) == CONNECTION_OK && PQtransactionStatus(conn->pq) == PQTRANS_ACTIVE)
+        conn_cancel(conn);
     PQfinish(conn->pq);
     conn->pq = NULL;
 }
@@ -187,19 +205,22 @@ pg_flush(struct pg_session *conn, struct fault *fault)
     }
 }
 
+bool
+pg_wait(struct pg_session *conn, struct fault *fault)
+{
+    if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+        return false;
+    return PQconsumeInput(conn->pq) != 0 || conn_failed(conn, "read from the server", fault);
+}
+
 PGresult *
 pg_result(struct pg_session *conn, struct fault *fault)
 {
     if (!pg_flush(conn, fault))
         return NULL;
-    while (PQisBusy(conn->pq)) {
-        if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+    while (PQisBusy(conn->pq))
+        if (!pg_wait(conn, fault))
             return NULL;
-        if (PQconsumeInput(conn->pq) == 0) {
-            conn_failed(conn, "read from the server", fault);
-            return NULL;
-        }
-    }
     return PQgetResult(conn->pq);
 }
 

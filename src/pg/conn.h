@@ -14,7 +14,7 @@
 #include "base/fault.h"
 #include "base/stop.h"
 
-enum { CONNECT_SECONDS = 30 };
+enum { CONNECT_SECONDS = 30, CANCEL_MS = 3000 };
 
 struct pg_session {
     PGconn *pq;
@@ -30,7 +30,7 @@ struct pg_session {
 bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
              struct fault *fault);
 
-/* Cancel what runs, and let go.  A zeroed struct is allowed. */
+/* Cancel what runs, within CANCEL_MS, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);
 
 /* Run one statement.  doing completes the sentence "unable to <doing>: <what the server said>".
@@ -47,6 +47,9 @@ PGresult *pg_result(struct pg_session *conn, struct fault *fault);
 
 /* Turn a failed result into a fault and clear it.  Always returns false. */
 bool pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault);
+
+/* Wait until the server has said something more, and let libpq take it. */
+bool pg_wait(struct pg_session *conn, struct fault *fault);
 
 /* Send everything libpq holds back. */
 bool pg_flush(struct pg_session *conn, struct fault *fault);

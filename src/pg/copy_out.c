@@ -102,7 +102,7 @@ answer_return(struct copy_out *out, struct fault *fault)
         bool got_some;
         if (bytes >= COPY_OUT_BUFFER_BYTES)
             return fault_set(fault, out->conn->side, "the server sent an answer of %zu bytes",
-                             bytes);
+                             message_bytes(out));
         if (!refill(out, true, &got_some, fault))
             return false;
     }
@@ -131,10 +131,58 @@ copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing,
     PGresult *result = pg_result(conn, fault);
     if (result == NULL)
         return fault_set(fault, conn->side, "unable to %s: the server gave no answer", doing);
-    if (PQresultStatus(result) != PGRES_COPY_OUT)
+    ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE)
         return pg_failed(conn, doing, result, fault);
     PQclear(result);
+    return status == PGRES_COPY_OUT ||
+           fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
+}
+
+/* From CopyDone on, or from the error that ends the COPY, libpq reads again. */
+static bool
+hand_back(struct copy_out *out, struct fault *fault)
+{
+    char *row = NULL;
+    int status;
+
+    wire_return(out->conn, out->buffer + out->begin, out->end - out->begin);
+    out->begin = out->end = 0;
+    while ((status = PQgetCopyData(out->conn->pq, &row, 1)) == 0)
+        if (!pg_wait(out->conn, fault))
+            return false;
+    assert(status < 0);
     return true;
+}
+
+/* The end of the statement: nothing but the server's own count proves that it is whole. */
+static bool
+check_count(struct copy_out *out, const char *doing, struct fault *fault)
+{
+    bool counted = false;
+
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *result = pg_result(out->conn, &waiting);
+        if (result == NULL && waiting.err != ERR_NONE) {
+            fault_hand_over(fault, &waiting);
+            return false;
+        }
+        if (result == NULL)
+            break;
+        if (PQresultStatus(result) != PGRES_COMMAND_OK)
+            return pg_failed(out->conn, doing, result, fault);
+        uint64_t rows = strtoull(PQcmdTuples(result), NULL, 10);
+        PQclear(result);
+        counted = true;
+        if (rows != out->rows_total)
+            return fault_set(fault, out->conn->side,
+                             "unable to %s: the server counts %llu rows, %llu arrived", doing,
+                             (unsigned long long) rows, (unsigned long long) out->rows_total);
+    }
+    return counted || fault_set(fault, out->conn->side,
+                                "unable to %s: the server did not say how many rows it sent",
+                                doing);
 }
 
 bool
@@ -147,28 +195,7 @@ copy_out_next(struct copy_out *out, const char *doing, bool *more, struct fault 
         return false;
     if (next == NEXT_ROW)
         return true;
-
-    /* CopyDone, or an error that ends it: from here on libpq reads again. */
-    wire_return(out->conn, out->buffer + out->begin, out->end - out->begin);
-    char *row = NULL;
-    int status = PQgetCopyData(out->conn->pq, &row, 1);
-    assert(status < 0);
-    for (;;) {
-        struct fault waiting = {0};
-        PGresult *result = pg_result(out->conn, &waiting);
-        if (result == NULL) {
-            fault_hand_over(fault, &waiting);
-            return waiting.err == ERR_NONE;
-        }
-        if (PQresultStatus(result) != PGRES_COMMAND_OK)
-            return pg_failed(out->conn, doing, result, fault);
-        uint64_t rows = strtoull(PQcmdTuples(result), NULL, 10);
-        PQclear(result);
-        if (rows != out->rows_total)
-            return fault_set(fault, out->conn->side,
-                             "unable to %s: the server counts %llu rows, %llu arrived", doing,
-                             (unsigned long long) rows, (unsigned long long) out->rows_total);
-    }
+    return hand_back(out, fault) && check_count(out, doing, fault);
 }
 
 /* Move bytes of the current row; true when the row is through. */

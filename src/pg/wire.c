@@ -56,10 +56,14 @@ void
 wire_return(struct pg_session *conn, const void *data, size_t size)
 {
     PGconn *pq = conn->pq;
+    size_t held = (size_t) (pq->inEnd - pq->inStart);
 
-    pq->inStart = pq->inCursor = pq->inEnd = 0;
-    if (size > INT_MAX || pqCheckInBufferSpace(size, pq) != 0)
+    memmove(pq->inBuffer, pq->inBuffer + pq->inStart, held);
+    pq->inStart = pq->inCursor = 0;
+    pq->inEnd = (int) held;
+    if (size > (size_t) INT_MAX - held || pqCheckInBufferSpace(size + held, pq) != 0)
         memory_exhausted(size);
+    memmove(pq->inBuffer + size, pq->inBuffer, held);
     memcpy(pq->inBuffer, data, size);
-    pq->inEnd = (int) size;
+    pq->inEnd = (int) (size + held);
 }

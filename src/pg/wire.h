@@ -27,7 +27,7 @@ size_t wire_take(struct pg_session *conn, void *data, size_t size);
 bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
                struct fault *fault);
 
-/* Give bytes back to libpq, as if it had read them. */
+/* Give bytes back to libpq, as if it had read them, before those that it still holds. */
 void wire_return(struct pg_session *conn, const void *data, size_t size);
 
 #endif
