@@ -26,7 +26,7 @@ finish(struct store_get *get, struct fault *fault)
     char found[DIGEST_TEXT_MAX], wanted[DIGEST_TEXT_MAX];
     uint8_t digest[32];
 
-    br_sha256_out(&get->sha256, digest);
+    sha256_out(&get->sha256, digest);
     if (bytes < get->bytes_wanted) {
         fault_set(fault, ERR_INTEGRITY,
                   "%s in %s is cut short: it has %llu bytes, its manifest says %llu", get->name,
@@ -81,7 +81,7 @@ get_step(struct stage *stage, struct source_span *source, struct target_span *ta
         return finish(get, fault);
     if (!count(get, size, fault))
         return STEP_FAILED;
-    br_sha256_update(&get->sha256, room, size);
+    sha256_update(&get->sha256, room, size);
     target->used += size;
     return STEP_AGAIN;
 }
@@ -109,6 +109,6 @@ store_get_init(struct store_get *get, struct store *store, const char *name, uin
     get->bytes_wanted = bytes_wanted;
     memcpy(get->digest_wanted, digest_wanted, sizeof get->digest_wanted);
     atomic_init(&get->bytes, 0);
-    br_sha256_init(&get->sha256);
+    sha256_init(&get->sha256);
     return &get->stage;
 }

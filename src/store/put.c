@@ -17,7 +17,7 @@ finish(struct store_put *put, struct fault *fault)
     put->writer = NULL; /* the commit frees it, whether it succeeds or not */
     if (!put->store->ops->put_commit(writer, fault))
         return STEP_FAILED;
-    br_sha256_out(&put->sha256, put->digest);
+    sha256_out(&put->sha256, put->digest);
     return STEP_DONE;
 }
 
@@ -41,7 +41,7 @@ put_step(struct stage *stage, struct source_span *source, struct target_span *ta
 
     if (!put->store->ops->put_write(put->writer, data, size, fault))
         return STEP_FAILED;
-    br_sha256_update(&put->sha256, data, size);
+    sha256_update(&put->sha256, data, size);
     atomic_fetch_add_explicit(&put->bytes, size, memory_order_relaxed);
     source->used = source->size;
     return STEP_AGAIN;
@@ -67,6 +67,6 @@ store_put_init(struct store_put *put, struct store *store, const char *name)
     put->writer = NULL;
     put->name = name;
     atomic_init(&put->bytes, 0);
-    br_sha256_init(&put->sha256);
+    sha256_init(&put->sha256);
     return &put->stage;
 }

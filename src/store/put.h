@@ -11,9 +11,9 @@
 #ifndef STORE_PUT_H
 #define STORE_PUT_H
 
-#include <bearssl.h>
 #include <stdatomic.h>
 
+#include "codec/sha256.h"
 #include "flow/stage.h"
 #include "store/store.h"
 
@@ -21,7 +21,7 @@ struct store_put {
     struct stage stage;
     struct store *store;
     struct store_writer *writer;
-    br_sha256_context sha256;
+    struct sha256 sha256;
     _Atomic uint64_t bytes;     /* stored so far; another thread may look, to cut volumes */
     uint8_t digest[32];         /* valid after DONE */
     const char *name;
@@ -35,7 +35,7 @@ struct store_get {
     struct stage stage;
     struct store *store;
     struct store_reader *reader;
-    br_sha256_context sha256;
+    struct sha256 sha256;
     _Atomic uint64_t bytes; /* read so far; another thread may look, for the progress */
     uint64_t bytes_wanted;
     uint8_t digest_wanted[32];
