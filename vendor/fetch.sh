@@ -46,22 +46,27 @@ mirror() {
 # A mirror that lags is taken: an old index can only bring what the lock's minimum lets pass.
 apt_fetch() {
     suite=$1
-    rm -rf "$apt_dir/sources.list"
     mkdir -p "$apt_dir/lists/partial" "$apt_dir/cache/archives/partial" "$tarballs"
     echo "deb-src [signed-by=$keyring] $mirror $suite main" >"$apt_dir/sources.list"
-    cat >"$apt_dir/apt.conf" <<END
+    # The machine's settings (a proxy, say) without its hooks: those of a container image delete files of the real apt.
+    apt-config dump | grep -vE '^(Dir|DPkg|APT::Update)\b' >"$apt_dir/apt.conf"
+    cat >>"$apt_dir/apt.conf" <<END
+Dir::Etc::parts "/dev/null";
+Dir::Etc::main "/dev/null";
 Dir::State "$apt_dir";
 Dir::State::status "/var/lib/dpkg/status";
 Dir::Cache "$apt_dir/cache";
 Dir::Etc::sourcelist "$apt_dir/sources.list";
-Dir::Etc::sourceparts "-";
+Dir::Etc::sourceparts "/dev/null";
 APT::Sandbox::User "";
 Acquire::Check-Valid-Until "false";
 Acquire::Retries "3";
 END
-    export APT_CONFIG="$apt_dir/apt.conf"
-    apt-get -qq --error-on=any update &&
-        (cd "$tarballs" && apt-get -qq source --tar-only --download-only "$package/$suite")
+    (
+        export APT_CONFIG="$apt_dir/apt.conf"
+        apt-get -qq --error-on=any update && cd "$tarballs" &&
+            apt-get -qq source --tar-only --download-only "$package/$suite"
+    )
 }
 
 # The known tarball may stand in the cache, laid there by an earlier run or by hand.
