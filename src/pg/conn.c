@@ -216,8 +216,12 @@ pg_wait(struct pg_session *conn, struct fault *fault)
 PGresult *
 pg_result(struct pg_session *conn, struct fault *fault)
 {
-    if (!pg_flush(conn, fault))
+    /* A server that leaves may have said why: its last word is the better sentence. */
+    struct fault flushing = {0};
+    if (!pg_flush(conn, &flushing) && (flushing.err == ERR_STOPPED || PQisBusy(conn->pq))) {
+        fault_hand_over(fault, &flushing);
         return NULL;
+    }
     while (PQisBusy(conn->pq))
         if (!pg_wait(conn, fault))
             return NULL;

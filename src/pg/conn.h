@@ -45,7 +45,8 @@ bool pg_run(struct pg_session *conn, const char *doing, const char *sql, struct 
  * or disconnected, NULL without one at the end. */
 PGresult *pg_result(struct pg_session *conn, struct fault *fault);
 
-/* Turn a failed result into a fault and clear it.  Always returns false. */
+/* Turn a failed result into a fault and clear it; NULL stands for what libpq itself complains of.
+ * Always returns false. */
 bool pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault);
 
 /* Wait until the server has said something more, and let libpq take it. */

@@ -1,11 +1,14 @@
 /* copy_in - see copy_in.h. */
 #include "pg/copy_in.h"
 
-#include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "pg/wire.h"
 
 enum { PIECE_BYTES_MAX = 256 * 1024 }; /* what libpq buffers at once */
+
+static const char gave_up[] = "replica gave up: the volume did not arrive whole";
 
 bool
 copy_in_begin(struct copy_in *in, struct pg_session *conn, const char *doing, const char *sql,
@@ -27,28 +30,59 @@ copy_in_begin(struct copy_in *in, struct pg_session *conn, const char *doing, co
 static bool
 verdict(struct copy_in *in, struct fault *fault)
 {
+    bool counted = false;
+
     for (;;) {
         struct fault waiting = {0};
         PGresult *result = pg_result(in->conn, &waiting);
-        if (result == NULL) {
+        if (result == NULL && waiting.err != ERR_NONE) {
             fault_hand_over(fault, &waiting);
-            return waiting.err == ERR_NONE;
+            return false;
         }
+        if (result == NULL)
+            break;
         if (PQresultStatus(result) != PGRES_COMMAND_OK)
             return pg_failed(in->conn, in->doing, result, fault);
         in->rows = strtoull(PQcmdTuples(result), NULL, 10);
         PQclear(result);
+        counted = true;
     }
+    return counted || fault_set(fault, in->conn->side,
+                                "unable to %s: the server did not say how many rows it took",
+                                in->doing);
 }
 
-/* The server may have refused a row while we still send: then its complaint is the cause. */
+/* The server has refused a row while we still send: its complaint is the cause.  It has left the
+ * COPY and passes over what is still under way. */
 static enum step
 refused(struct copy_in *in, struct fault *fault)
 {
     in->done = true;
+    PQputCopyEnd(in->conn->pq, gave_up); /* does nothing when we have ended the COPY already */
     if (verdict(in, fault))
         fault_set(fault, in->conn->side, "unable to %s: the server ended the COPY early",
                   in->doing);
+    return STEP_FAILED;
+}
+
+/* Has the server said something meanwhile that ends the COPY? */
+static bool
+error_waits(struct copy_in *in)
+{
+    struct pollfd readable = {.fd = PQsocket(in->conn->pq), .events = POLLIN};
+
+    if (poll(&readable, 1, 0) > 0)
+        PQconsumeInput(in->conn->pq); /* a connection that broke is noticed by the next flush */
+    return wire_error_waits(in->conn);
+}
+
+/* libpq can't send: because the server is gone, perhaps with a last word. */
+static enum step
+broken(struct copy_in *in, struct fault *fault)
+{
+    if (error_waits(in))
+        return refused(in, fault);
+    pg_failed(in->conn, in->doing, NULL, fault);
     return STEP_FAILED;
 }
 
@@ -61,7 +95,7 @@ copy_in_step(struct stage *stage, struct source_span *source, struct target_span
 
     if (last) {
         if (PQputCopyEnd(in->conn->pq, NULL) < 0)
-            return refused(in, fault);
+            return broken(in, fault);
         in->done = true;
         return verdict(in, fault) ? STEP_DONE : STEP_FAILED;
     }
@@ -70,9 +104,14 @@ copy_in_step(struct stage *stage, struct source_span *source, struct target_span
     if (size > PIECE_BYTES_MAX)
         size = PIECE_BYTES_MAX;
     if (PQputCopyData(in->conn->pq, (const char *) source->data + source->used, (int) size) <= 0)
-        return refused(in, fault);
+        return broken(in, fault);
     source->used += size;
-    return pg_flush(in->conn, fault) ? STEP_AGAIN : STEP_FAILED;
+    struct fault flushing = {0};
+    bool flushed = pg_flush(in->conn, &flushing);
+    if (flushing.err != ERR_STOPPED && error_waits(in))
+        return refused(in, fault);
+    fault_hand_over(fault, &flushing);
+    return flushed ? STEP_AGAIN : STEP_FAILED;
 }
 
 static void
@@ -84,7 +123,7 @@ copy_in_free(struct stage *stage)
 
     /* Best effort: the connection is closed after a failure, and a COPY cut off is undone as
      * well. */
-    if (PQputCopyEnd(in->conn->pq, "replica gave up: the volume did not arrive whole") > 0)
+    if (PQputCopyEnd(in->conn->pq, gave_up) > 0)
         PQflush(in->conn->pq);
 }
 

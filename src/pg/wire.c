@@ -52,6 +52,23 @@ wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *g
     }
 }
 
+bool
+wire_error_waits(const struct pg_session *conn)
+{
+    const PGconn *pq = conn->pq;
+    const uint8_t *at = (const uint8_t *) pq->inBuffer + pq->inStart;
+    size_t left = (size_t) (pq->inEnd - pq->inStart);
+
+    while (left >= 5 && at[0] != 'E') {
+        size_t bytes = ((size_t) at[1] << 24 | (size_t) at[2] << 16 | (size_t) at[3] << 8 | at[4]);
+        if (bytes < 4 || bytes >= left)
+            return false;
+        at += bytes + 1;
+        left -= bytes + 1;
+    }
+    return left > 0 && at[0] == 'E';
+}
+
 void
 wire_return(struct pg_session *conn, const void *data, size_t size)
 {

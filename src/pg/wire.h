@@ -27,6 +27,10 @@ size_t wire_take(struct pg_session *conn, void *data, size_t size);
 bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
                struct fault *fault);
 
+/* Whether an error of the server waits among the bytes that libpq has read ahead: while a COPY FROM
+ * STDIN goes on libpq itself looks at it only in the end, after all rows were sent in vain. */
+bool wire_error_waits(const struct pg_session *conn);
+
 /* Give bytes back to libpq, as if it had read them, before those that it still holds. */
 void wire_return(struct pg_session *conn, const void *data, size_t size);
 

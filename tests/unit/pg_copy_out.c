@@ -96,7 +96,8 @@ take(struct answer *answer, size_t window, uint64_t stored_max, struct taken *ta
     return done;
 }
 
-static const char *const rows[] = {"1\ta\n", "2\t\n", "\n", "3\twith more bytes than some windows\n"};
+static const char *const rows[] = {"1\ta\n", "2\t\n", "\n",
+                                   "3\twith more bytes than some windows\n"};
 enum { ROWS = sizeof rows / sizeof *rows };
 static const char rows_text[] = "1\ta\n2\t\n\n3\twith more bytes than some windows\n";
 

@@ -98,7 +98,8 @@ test_quotes(void **state)
     check("SELECT 'a;''b\n\n;\\', \"c;\"\"d\n;\";", "SELECT 'a;''b\n\n;\\', \"c;\"\"d\n;\";\n--\n");
     check("SELECT E'a\\';\\\\';SELECT U&'\\0441;', B'0', N'x;';",
           "SELECT E'a\\';\\\\';\n--\nSELECT U&'\\0441;', B'0', N'x;';\n--\n");
-    check("SELECT $$;'$a$$$, $b$ ; $$ $B$ $b$, $1;", "SELECT $$;'$a$$$, $b$ ; $$ $B$ $b$, $1;\n--\n");
+    check("SELECT $$;'$a$$$, $b$ ; $$ $B$ $b$, $1;",
+          "SELECT $$;'$a$$$, $b$ ; $$ $B$ $b$, $1;\n--\n");
     check("SELECT '\n\\restrict x\n', $$\n\\unrestrict x\n\\d\n$$, \"\n\\restrict a\n\";",
           "SELECT '\n\\restrict x\n', $$\n\\unrestrict x\n\\d\n$$, \"\n\\restrict a\n\";\n--\n");
 }
@@ -276,7 +277,8 @@ static const char filter_text[] =
     "SELECT 'this one is longer than the windows of sixty-four bytes, so that it waits in parts';\n"
     "ALTER a;\n\n\\unrestrict x\n";
 static const char filter_expected[] =
-    "SET a = 1;\nCREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\nGRANT x;\n"
+    "SET a = 1;\nCREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\n"
+    "GRANT x;\n"
     "SELECT 'this one is longer than the windows of sixty-four bytes, so that it waits in parts';\n";
 
 static void
