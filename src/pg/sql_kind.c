@@ -53,7 +53,12 @@ is_index_constraint(const char *sql)
     static const char words[] = "\n    ADD CONSTRAINT ";
     const char *at;
 
-    if (!begins(sql, "ALTER TABLE ONLY ") || (at = strstr(sql, words)) == NULL)
+    if (!begins(sql, "ALTER TABLE ONLY "))
+        return false;
+    at = skip_name(sql + strlen("ALTER TABLE ONLY "));
+    if (at != NULL && *at == '.')
+        at = skip_name(at + 1);
+    if (at == NULL || !begins(at, words))
         return false;
     at = skip_name(at + strlen(words));
     return at != NULL &&

@@ -274,12 +274,12 @@ filter_end(void *context)
 static const char filter_text[] =
     "--\n-- a dump\n--\n\n\\restrict x\n\nSET a = 1;\nALTER TABLE a OWNER TO b;\n"
     "CREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\nALTER TABLE c\n ADD d; GRANT x;\n"
-    "SELECT 'this one is longer than the windows of sixty-four bytes, so that it waits in parts';\n"
+    "SELECT 'this one is longer than the windows of 64 bytes, so that it waits in parts';\n"
     "ALTER a;\n\n\\unrestrict x\n";
 static const char filter_expected[] =
     "SET a = 1;\nCREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\n"
     "GRANT x;\n"
-    "SELECT 'this one is longer than the windows of sixty-four bytes, so that it waits in parts';\n";
+    "SELECT 'this one is longer than the windows of 64 bytes, so that it waits in parts';\n";
 
 static void
 test_filter_windows(void **state)

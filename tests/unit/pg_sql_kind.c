@@ -1,0 +1,112 @@
+/* sql_kind: statements as pg_dump 18 wrote them, and some that only look like others. */
+#include "support.h"
+
+#include "pg/sql_kind.h"
+
+static const struct {
+    enum sql_kind kind;
+    const char *sql;
+} cases[] = {
+    {SQL_SESSION, "SET statement_timeout = 0;"},
+    {SQL_SESSION, "SET client_encoding = 'UTF8';"},
+    {SQL_SESSION, "SET default_tablespace = '';"},
+    {SQL_SESSION, "SELECT pg_catalog.set_config('search_path', '', false);"},
+    {SQL_SERIAL, "SELECT pg_catalog.setval('public.a_seq', 80000, true);"},
+    {SQL_SERIAL, "SELECT pg_catalog.lo_create('16400');"},
+    {SQL_SERIAL, "BEGIN;"},
+    {SQL_SERIAL, ""},
+    {SQL_SERIAL, ";"},
+
+    {SQL_PARALLEL, "CREATE INDEX a_idx ON public.a USING btree (b);"},
+    {SQL_PARALLEL, "CREATE UNIQUE INDEX a_idx ON ONLY public.a USING btree (b);"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY public.orders\n"
+                   "    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY \"Awkward \"\"Zoo\"\"\".\"T.x\"\n"
+                   "    ADD CONSTRAINT \"pk \"\"it\"\"\" PRIMARY KEY (a) WITH (fillfactor='50');"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT \"a\n"
+                   "    ADD CONSTRAINT b PRIMARY KEY (\" UNIQUE (begin);"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY public.t\n"
+                   "    ADD CONSTRAINT t_key UNIQUE NULLS NOT DISTINCT (a);"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY s.bookings\n"
+                   "    ADD CONSTRAINT x EXCLUDE USING gist (room WITH =, during WITH &&);"},
+    {SQL_PARALLEL, "ALTER TABLE ONLY \xd0\xba.\xd1\x82\n    ADD CONSTRAINT a$1 UNIQUE (a);"},
+
+    {SQL_SERIAL, "ALTER TABLE ONLY public.a\n"
+                 "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
+    {SQL_SERIAL, "ALTER TABLE ONLY public.\"a\n    ADD CONSTRAINT b PRIMARY KEY (\"\n"
+                 "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
+    {SQL_SERIAL, "ALTER TABLE public.a\n"
+                 "    ADD CONSTRAINT \"not valid\" CHECK ((a > 0)) NOT VALID;"},
+    {SQL_SERIAL, "ALTER TABLE ONLY public.a ATTACH PARTITION public.b FOR VALUES IN (1);"},
+    {SQL_SERIAL, "ALTER TABLE ONLY public.a ALTER COLUMN begin SET STATISTICS 100;"},
+    {SQL_SERIAL, "ALTER TABLE ONLY public.a REPLICA IDENTITY USING INDEX a_idx;"},
+    {SQL_SERIAL, "ALTER TABLE public.a CLUSTER ON a_pkey;"},
+    {SQL_SERIAL, "ALTER INDEX public.a_pkey ATTACH PARTITION public.b_pkey;"},
+    {SQL_SERIAL, "CREATE STATISTICS public.s (ndistinct) ON a, b FROM public.a;"},
+    {SQL_SERIAL, "CREATE TRIGGER t BEFORE DELETE ON public.a FOR EACH ROW EXECUTE FUNCTION f();"},
+    {SQL_SERIAL, "COMMENT ON INDEX public.a_idx IS 'CREATE INDEX ';"},
+    {SQL_SERIAL, "REFRESH MATERIALIZED VIEW public.m;"},
+    {SQL_SERIAL, "CREATE TABLE public.a (\n    b integer\n);"},
+    {SQL_SERIAL, "ALTER TABLE ONLY"},
+    {SQL_SERIAL, "ALTER TABLE ONLY "},
+    {SQL_SERIAL, "ALTER TABLE ONLY \"a"},
+    {SQL_SERIAL, "ALTER TABLE ONLY a.\n    ADD CONSTRAINT b UNIQUE (c);"},
+    {SQL_SERIAL, "ALTER TABLE ONLY a\n    ADD CONSTRAINT "},
+
+    {SQL_OWNER, "ALTER TABLE public.customers OWNER TO shop_owner;"},
+    {SQL_OWNER, "ALTER SCHEMA \"Awkward \"\"Zoo\"\"\" OWNER TO \"Zoo \"\"Keeper\"\"\";"},
+    {SQL_OWNER, "ALTER FUNCTION public.f(a text) OWNER TO postgres;"},
+    {SQL_OWNER, "ALTER EVENT TRIGGER \"closed OWNER TO a;\" OWNER TO postgres;"},
+    {SQL_OWNER, "ALTER LARGE OBJECT 16400 OWNER TO \"a;b\nc\";"},
+    {SQL_OWNER, "ALTER OPERATOR ext.=> (text, text) OWNER TO postgres;"},
+    {SQL_SERIAL, "ALTER TABLE public.a ALTER COLUMN b SET DEFAULT ' OWNER TO x;';"},
+    {SQL_SERIAL, "ALTER TABLE public.a ALTER COLUMN b SET DEFAULT ' OWNER TO x';"},
+    {SQL_SERIAL, "ALTER TABLE public.a OWNER TO"},
+    {SQL_SERIAL, "ALTER TABLE public.a OWNER TO ;"},
+    {SQL_SERIAL, "ALTER TABLE public.a OWNER TO \"b;"},
+    {SQL_SERIAL, "ALTER TABLE public.a OWNER TO b; DROP TABLE c;"},
+    {SQL_SERIAL, "COMMENT ON TABLE public.a IS 'ALTER TABLE a OWNER TO b;';"},
+
+    {SQL_PRIVILEGE, "GRANT SELECT(id) ON TABLE public.customers TO shop_reader;"},
+    {SQL_PRIVILEGE, "REVOKE ALL ON FUNCTION public.f() FROM PUBLIC;"},
+    {SQL_PRIVILEGE, "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA public GRANT SELECT ON TABLES "
+                    "TO shop_reader;"},
+    {SQL_PRIVILEGE, "SET SESSION AUTHORIZATION shop_owner;"},
+    {SQL_PRIVILEGE, "RESET SESSION AUTHORIZATION;"},
+};
+
+static void
+test_kinds(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (sql_kind(cases[i].sql) != cases[i].kind)
+            fail_msg("<<%s>> is of kind %d", cases[i].sql, sql_kind(cases[i].sql));
+}
+
+/* No prefix of a statement is read beyond its end. */
+static void
+test_prefixes(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t size = 0; size < strlen(cases[i].sql); size++) {
+            char *prefix = test_malloc(size + 1);
+            memcpy(prefix, cases[i].sql, size);
+            prefix[size] = '\0';
+            enum sql_kind kind = sql_kind(prefix);
+            assert_true(kind == SQL_SERIAL || kind == cases[i].kind || kind == SQL_SESSION);
+            test_free(prefix);
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_prefixes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
