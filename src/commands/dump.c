@@ -16,6 +16,7 @@
 #include "commands/commands.h"
 #include "commands/worker.h"
 #include "pg/pg_dump.h"
+#include "pg/recode.h"
 #include "pg/sql_target.h"
 #include "store/manifest.h"
 
@@ -190,14 +191,19 @@ worker_join(struct worker *worker, struct fault *fault)
            snapshot_import(&worker->conn, &dump->snapshot, fault);
 }
 
+/* Not wanted: statements that a selection has made impossible, and a setting that servers before 17
+ * do not know. */
 static bool
 keep_statement(const void *argument, const char *sql)
 {
     const struct catalog *catalog = argument;
-    for (size_t i = 0; i < catalog->lost_keys_count; i++)
-        if (strncmp(sql, catalog->lost_keys[i], strlen(catalog->lost_keys[i])) == 0)
+
+    for (size_t i = 0; i < catalog->lost_count; i++) {
+        size_t size = strlen(catalog->lost[i]);
+        if (strncmp(sql, catalog->lost[i], size) == 0 && strchr(" (;\n", sql[size]) != NULL)
             return false;
-    return true;
+    }
+    return strcmp(sql, "SET transaction_timeout = 0;") != 0;
 }
 
 /* The way of the schema's text: pg_dump, as a child, in place of COPY. */
@@ -211,21 +217,18 @@ section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section sect
 
     object->name = arena_print(&dump->arena, "%s.sql%s", name, dump->suffix);
     char *path = arena_print(&dump->arena, "%s/%s", dump->manifest.name, object->name);
-    bool filtered = section == SECTION_POST_DATA && dump->catalog.lost_keys_count > 0;
     flow_begin(flow);
     flow_add(flow, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog, section));
     flow_seam(flow);
-    if (filtered)
-        flow_add(flow, sql_filter_init(&filter, keep_statement, &dump->catalog));
+    flow_add(flow, sql_filter_init(&filter, keep_statement, &dump->catalog));
     if (dump->env->compress)
         flow_add(flow, compress_init(&worker->compress));
-    if (filtered || dump->env->compress)
-        flow_seam(flow);
+    flow_seam(flow);
     flow_add(flow, store_put_init(&worker->put, dump->store, path));
     if (!flow_run(flow, fault))
         return fault_because(fault, "while dumping %s", name);
 
-    object->plain_bytes = filtered ? filter.bytes : pg_dump.bytes;
+    object->plain_bytes = filter.bytes;
     object->stored_bytes = worker->put.bytes;
     memcpy(object->sha256, worker->put.digest, sizeof object->sha256);
     return true;
@@ -294,15 +297,54 @@ plan_tables(struct dump *dump, uint64_t *bytes, size_t *queued)
         dump->entries[i] = entry_of[dump->queue[i] - catalog->tables];
 }
 
+/* What the user asked for, parsed. */
+struct wishes {
+    struct selection selection;
+    const struct rules *rules;
+};
+
+/* The variables that name tables; through the connection once there is one, whose database may have
+ * another encoding than the environment. */
+static bool
+wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn, struct fault *fault)
+{
+    const struct {
+        const char *variable, *text;
+        struct patterns *patterns;
+    } lists[] = {
+        {"REPLICA_TABLES", dump->env->tables, &wishes->selection.tables},
+        {"REPLICA_SKIP_TABLES", dump->env->skip_tables, &wishes->selection.skip_tables},
+        {"REPLICA_SKIP_DATA", dump->env->skip_data, &wishes->selection.skip_data},
+    };
+    const char *text;
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        text = lists[i].text;
+        if (conn != NULL)
+            text = pg_recode(conn, &dump->arena, lists[i].variable, text, fault);
+        if (text == NULL ||
+            !patterns_read(&dump->arena, lists[i].variable, text, lists[i].patterns, fault))
+            return false;
+    }
+    text = dump->env->transform;
+    if (conn != NULL)
+        text = pg_recode(conn, &dump->arena, "REPLICA_TRANSFORM", text, fault);
+    wishes->rules = text == NULL ? NULL : rules_read(&dump->arena, text, fault);
+    return wishes->rules != NULL;
+}
+
 /* Everything that reads but does not write: what is to be done, and whether it can be. */
 static bool
-dump_prepare(struct dump *dump, const struct selection *selection, const struct rules *rules,
-             struct fault *fault)
+dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
 {
-    return pg_open(&dump->leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
-           snapshot_export(&dump->leader, &dump->snapshot, fault) &&
-           catalog_read(&dump->leader, selection, &dump->arena, &dump->catalog, fault) &&
-           rules_bind(rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+    struct pg_session *leader = &dump->leader;
+
+    return wishes_read(dump, wishes, NULL, fault) &&
+           pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+           wishes_read(dump, wishes, leader, fault) &&
+           snapshot_export(leader, &dump->snapshot, fault) &&
+           catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
+           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
 }
 
 static bool
@@ -406,20 +448,20 @@ dump_report(const struct dump *dump, uint64_t begun_ms)
 }
 
 static bool
-dump_command(struct dump *dump, const struct selection *selection, const struct rules *rules,
-             struct fault *fault)
+dump_command(struct dump *dump, struct fault *fault)
 {
     uint64_t bytes, begun_ms = clock_ms();
+    struct wishes wishes;
     unsigned workers;
     size_t queued;
 
-    if (!crew_size(dump->env, true, &workers, fault) ||
-        !dump_prepare(dump, selection, rules, fault) || !dump_begin(dump, fault))
+    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault) ||
+        !dump_begin(dump, fault))
         return false;
     plan_tables(dump, &bytes, &queued);
-    log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules", dump->manifest.database,
-             dump->manifest.server_version, dump->manifest.encoding, dump->manifest.name, queued,
-             rules_count(rules));
+    log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules",
+             dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
+             dump->manifest.name, queued, rules_count(wishes.rules));
     progress_begin(&dump->progress, "dump", queued, bytes, dump->env->progress);
     bool done = dump_walk(dump, workers, queued, fault);
     progress_end(&dump->progress);
@@ -434,18 +476,9 @@ bool
 dump_run(const struct env *env, struct stop *stop, struct fault *fault)
 {
     struct dump dump = {.env = env, .stop = stop};
-    struct selection selection;
-    const struct rules *rules = NULL;
 
     pthread_mutex_init(&dump.lock, NULL);
-    bool done = patterns_read(&dump.arena, "REPLICA_TABLES", env->tables, &selection.tables,
-                              fault) &&
-                patterns_read(&dump.arena, "REPLICA_SKIP_TABLES", env->skip_tables,
-                              &selection.skip_tables, fault) &&
-                patterns_read(&dump.arena, "REPLICA_SKIP_DATA", env->skip_data,
-                              &selection.skip_data, fault) &&
-                (rules = rules_read(&dump.arena, env->transform, fault)) != NULL &&
-                dump_command(&dump, &selection, rules, fault);
+    bool done = dump_command(&dump, fault);
     pg_close(&dump.leader);
     if (dump.store != NULL)
         store_close(dump.store);

@@ -82,7 +82,7 @@ object_export(struct export *export, const struct manifest_object *object, bool 
     if (statements)
         flow_add(flow, sql_filter_init(&filter, keep_statement, export->env));
     flow_add(flow, &out.stage);
-    return flow_run(flow, fault);
+    return flow_run(flow, fault) || fault_because(fault, "while exporting %s", path);
 }
 
 static bool

@@ -25,8 +25,13 @@ restore_connect(struct restore *restore, struct pg_session *conn, struct fault *
 {
     if (!pg_open(conn, restore->env->to, ERR_TARGET, restore->stop, fault))
         return false;
+
+    /* SQL_ASCII means bytes of any kind, which the server would take unchecked: let it check them
+     * against its own encoding. */
+    bool any = strcmp(restore->manifest.encoding, "SQL_ASCII") == 0;
     struct text sql = {0};
-    text_addf(&sql, "SET client_encoding = '%s'", restore->manifest.encoding);
+    text_addf(&sql, "SET client_encoding = '%s'",
+              any ? pg_encoding(conn) : restore->manifest.encoding);
     bool done = pg_run(conn, "use the encoding of the dump", text_of(&sql), fault);
     text_free(&sql);
     return done;
@@ -101,7 +106,8 @@ volume_job(struct worker *worker, size_t index, struct fault *fault)
     if (done && job->volume == &job->table->volumes[job->table->volumes_count - 1])
         progress_add_table(&restore->progress);
     if (!done)
-        fault_because(fault, "while restoring %s.%s", job->table->schema, job->table->name);
+        fault_because(fault, "while restoring %s.%s from %s/%s", job->table->schema,
+                      job->table->name, restore->manifest.name, job->volume->name);
     text_free(&preamble);
     text_free(&doing);
     text_free(&sql);

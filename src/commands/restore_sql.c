@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "commands/restore.h"
@@ -22,7 +21,7 @@ enum {
     HELPERS_MAX = 64,
     SHOWN_BYTES = 160,       /* of a failed statement */
     DEADLOCK_TRIES = 5,
-    DEADLOCK_PAUSE_US = 200000,
+    DEADLOCK_PAUSE_MS = 200,
 };
 
 struct helper {
@@ -31,8 +30,9 @@ struct helper {
     pthread_t thread;
 };
 
-/* One hand-over place: the reader of the script waits until a helper has taken the last
- * statement. */
+/* One hand-over place: the reader of the script waits until a helper has taken the last statement.
+ * The first failure ends it all: what is offered is dropped, and the stop switch ends the statements
+ * that the other helpers are at, which may take hours. */
 struct script {
     struct restore *restore;
     struct helper helpers[HELPERS_MAX];
@@ -52,12 +52,27 @@ statement_wanted(const struct env *env, const char *sql)
     return (kind != SQL_OWNER || env->owners) && (kind != SQL_PRIVILEGE || env->privileges);
 }
 
+/* How much of a statement may be shown: these hold passwords behind their first quote. */
+static size_t
+statement_open_bytes(const char *sql)
+{
+    static const char *const secretive[] = {"CREATE USER MAPPING ", "CREATE SERVER ",
+                                            "CREATE SUBSCRIPTION ", "CREATE FOREIGN "};
+
+    for (size_t i = 0; i < sizeof secretive / sizeof *secretive; i++)
+        if (strncmp(sql, secretive[i], strlen(secretive[i])) == 0)
+            return strcspn(sql, "'");
+    return strlen(sql);
+}
+
 /* The beginning of a statement, in one line, for the sentence that says which one failed. */
 static void
 statement_show(char *shown, const char *sql)
 {
+    const char *end = sql + statement_open_bytes(sql);
     size_t used = 0;
-    for (; *sql != '\0' && used < SHOWN_BYTES - 4; sql++) {
+
+    for (; sql < end && used < SHOWN_BYTES - 4; sql++) {
         bool blank = *sql == '\n' || *sql == '\t' || *sql == ' ';
         if (!blank || (used > 0 && shown[used - 1] != ' '))
             shown[used++] = blank ? ' ' : *sql;
@@ -82,17 +97,22 @@ statement_run(struct pg_session *conn, const char *sql, struct fault *fault)
             fault_hand_over(fault, &failed);
             return false;
         }
-        usleep(DEADLOCK_PAUSE_US * (unsigned) tried);
+        if (stop_wait(conn->stop, -1, 0, DEADLOCK_PAUSE_MS * tried, fault) < 0)
+            return false;
     }
 }
 
-/* A setting that only newer servers have changes nothing on an older one. */
-static bool
-is_unknown_setting(const struct pg_session *conn, const char *sql)
+/* A helper has failed; the lock is held. */
+static void
+script_fail(struct script *script, const struct fault *fault)
 {
-    return strncmp(sql, "SET transaction_timeout ", 24) == 0 && conn->server_version < 170000;
+    fault_hand_over(&script->fault, fault);
+    free(script->offered);
+    script->offered = NULL;
+    stop_request(script->restore->stop, 0);
 }
 
+/* The connection is closed here, so that of many statements under way all are cancelled at once. */
 static void *
 helper_run(void *argument)
 {
@@ -118,10 +138,11 @@ helper_run(void *argument)
         pthread_mutex_lock(&script->lock);
         script->busy--;
         if (!done)
-            fault_hand_over(&script->fault, &fault);
+            script_fail(script, &fault);
         pthread_cond_broadcast(&script->changed);
     }
     pthread_mutex_unlock(&script->lock);
+    pg_close(&helper->conn);
     return NULL;
 }
 
@@ -174,8 +195,7 @@ script_statement(void *argument, const char *sql, struct fault *fault)
     struct script *script = argument;
     enum sql_kind kind = sql_kind(sql);
 
-    if (!statement_wanted(script->restore->env, sql) ||
-        is_unknown_setting(&script->restore->conn, sql))
+    if (!statement_wanted(script->restore->env, sql))
         return true;
     if (kind == SQL_PARALLEL && script->helpers_count > 1)
         return script_offer(script, sql, fault);
@@ -208,6 +228,7 @@ helpers_start(struct script *script, unsigned wanted, struct fault *fault)
     return done;
 }
 
+/* Let the helpers do what is left, and go. */
 static void
 helpers_end(struct script *script)
 {
@@ -215,10 +236,8 @@ helpers_end(struct script *script)
     script->ended = true;
     pthread_cond_broadcast(&script->changed);
     pthread_mutex_unlock(&script->lock);
-    for (unsigned i = 0; i < script->helpers_count; i++) {
+    for (unsigned i = 0; i < script->helpers_count; i++)
         pthread_join(script->helpers[i].thread, NULL);
-        pg_close(&script->helpers[i].conn);
-    }
 }
 
 static bool
@@ -255,13 +274,18 @@ restore_sql(struct restore *restore, const struct manifest_object *object, bool 
     script->restore = restore;
     pthread_mutex_init(&script->lock, NULL);
     pthread_cond_init(&script->changed, NULL);
+    struct fault walked = {0};
     bool done = (!parallel || restore->workers < 2 ||
-                 helpers_start(script, restore->workers, fault)) &&
-                object_walk(script, object, fault);
-    done = script_settle(script, fault) && done;
+                 helpers_start(script, restore->workers, &walked)) &&
+                object_walk(script, object, &walked);
     helpers_end(script);
+    done = done && script->fault.err == ERR_NONE;
+    /* The walk may only have been woken by the switch that a helper threw. */
+    if (walked.err == ERR_NONE || walked.err == ERR_STOPPED)
+        fault_hand_over(fault, &script->fault);
+    fault_hand_over(fault, &walked);
     if (!done)
-        fault_because(fault, "while restoring %s", object->name);
+        fault_because(fault, "while restoring %s/%s", restore->manifest.name, object->name);
     pthread_cond_destroy(&script->changed);
     pthread_mutex_destroy(&script->lock);
     free(script);

@@ -69,10 +69,10 @@ struct table {
 struct catalog {
     struct table *tables;       /* every user table and view, included or not, by schema and name */
     size_t tables_count;
-    const char **lost_keys;     /* "ALTER TABLE … ADD CONSTRAINT x ", the beginnings of the foreign
-                                   keys that point to tables which are not included, as pg_dump
-                                   writes them */
-    size_t lost_keys_count;
+    const char **lost;          /* beginnings of the statements, as pg_dump writes them, that would
+                                   fail without a table that is not included: foreign keys to it,
+                                   its place in a publication */
+    size_t lost_count;
     bool has_large_objects;
 };
 

@@ -46,6 +46,25 @@ connect_failed(struct pg_session *conn, struct fault *fault)
                                                       : "connect to the destination", fault);
 }
 
+/* libpq's complaints about a URI quote it, or the piece it did not understand, at their end; either
+ * may be a password. */
+static bool
+uri_check(const struct pg_session *conn, const char *uri, struct fault *fault)
+{
+    char *complaint = NULL;
+    PQconninfoOption *options = PQconninfoParse(uri, &complaint);
+
+    if (options == NULL && complaint != NULL) {
+        const char *quote = strstr(complaint, ": \"");
+        size_t size = quote == NULL ? strcspn(complaint, "\"\n") : (size_t) (quote - complaint);
+        fault_set(fault, ERR_CONFIG, "the URI of the %s can't be read: %.*s", side_name(conn),
+                  (int) size, complaint);
+    }
+    PQfreemem(complaint);
+    PQconninfoFree(options);
+    return fault->err == ERR_NONE;
+}
+
 static int
 connect_timeout_ms(PGconn *pq)
 {
@@ -135,6 +154,8 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
     conn->pq = PQconnectStartParams(keywords, values, 1);
     if (conn->pq == NULL)
         memory_exhausted(0);
+    if (PQstatus(conn->pq) == CONNECTION_BAD && !uri_check(conn, dbname, fault))
+        return false;
     if (PQstatus(conn->pq) == CONNECTION_BAD)
         return connect_failed(conn, fault);
     if (!conn_poll(conn, fault))

@@ -294,7 +294,6 @@ pg_dump_step(struct stage *stage, struct source_span *source, struct target_span
         ssize_t got = read(dump->out_fd, target->data + target->used, target->size - target->used);
         if (got > 0) {
             target->used += (size_t) got;
-            dump->bytes += (uint64_t) got;
             return STEP_AGAIN;
         }
         if (got < 0 && errno == EINTR)

@@ -33,7 +33,6 @@ struct pg_dump {
     int part;                       /* the data section takes two runs */
     pid_t child;
     int out_fd, err_fd;
-    uint64_t bytes;                 /* of SQL so far */
     size_t complaint_size;
     char complaint[PG_DUMP_COMPLAINT_BYTES];
 };

@@ -125,43 +125,84 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
     return result != NULL;
 }
 
-/* A foreign key whose target is not here cannot be made; name the statements as pg_dump writes them
- * (dumpConstraint() in pg_dump.c). */
+/* Run a query that names the tables that are left out twice. */
+static PGresult *
+query_missing(struct pg_session *conn, const struct catalog *catalog, const char *doing,
+              const char *before, const char *between, const char *after, struct fault *fault)
+{
+    struct text oids = {0}, sql = {0};
+
+    list_missing(catalog, &oids);
+    text_addf(&sql, "%s'{%s}'::oid[]%s'{%s}'::oid[]%s", before, text_of(&oids), between,
+              text_of(&oids), after);
+    PGresult *result = pg_query(conn, doing, text_of(&sql), fault);
+    text_free(&oids);
+    text_free(&sql);
+    return result;
+}
+
+/* A foreign key whose target is not here cannot be made; name its statements as pg_dump writes them
+ * (dumpConstraint() and dumpComment() in pg_dump.c). */
 static bool
 find_lost_keys(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault)
 {
-    struct text oids = {0}, sql = {0};
+    PGresult *result = query_missing(conn, catalog, "find the foreign keys to skipped tables",
+        "SELECT c.conrelid, c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
+        " AND c.confrelid = ANY (", ") AND NOT c.conrelid = ANY (", ") ORDER BY c.oid", fault);
+    if (result == NULL)
+        return false;
 
-    if (!list_missing(catalog, &oids)) {
-        text_free(&oids);
-        return true;
-    }
-    text_addf(&sql,
-              "SELECT c.conrelid, c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
-              " AND c.confrelid = ANY ('{%s}'::oid[]) AND NOT c.conrelid = ANY ('{%s}'::oid[])"
-              " ORDER BY c.oid",
-              text_of(&oids), text_of(&oids));
-    PGresult *result = pg_query(conn, "find the foreign keys to skipped tables", text_of(&sql),
-                                fault);
-    catalog->lost_keys = arena_array(arena, (size_t) PQntuples(result), sizeof *catalog->lost_keys);
+    catalog->lost = arena_array(arena, 2 * (size_t) PQntuples(result), sizeof *catalog->lost);
     for (int i = 0; i < PQntuples(result); i++) {
         uint32_t oid = (uint32_t) strtoul(PQgetvalue(result, i, 0), NULL, 10);
         const struct table *table = find(catalog, oid);
         if (table == NULL)
             continue;
         char *qualified = arena_text(arena, fmtQualifiedId(table->schema, table->name));
-        catalog->lost_keys[catalog->lost_keys_count++] =
-            arena_print(arena, "ALTER TABLE %s%s\n    ADD CONSTRAINT %s ",
-                        table->kind == 'p' ? "" : "ONLY ", qualified,
-                        fmtId(PQgetvalue(result, i, 1)));
+        char *key = arena_text(arena, fmtId(PQgetvalue(result, i, 1)));
+        catalog->lost[catalog->lost_count++] =
+            arena_print(arena, "ALTER TABLE %s%s\n    ADD CONSTRAINT %s",
+                        table->kind == 'p' ? "" : "ONLY ", qualified, key);
+        catalog->lost[catalog->lost_count++] =
+            arena_print(arena, "COMMENT ON CONSTRAINT %s ON %s", key, qualified);
         log_info("leaving out foreign key %s of %s.%s: its target is left out",
                  PQgetvalue(result, i, 1), table->schema, table->name);
     }
     PQclear(result);
-    text_free(&sql);
-    text_free(&oids);
-    return result != NULL;
+    return true;
+}
+
+/* pg_dump adds a table to its publications even when it leaves the table out
+ * (getPublicationTables() and dumpPublicationTable() in pg_dump.c). */
+static bool
+find_lost_publications(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+                       struct fault *fault)
+{
+    PGresult *result = query_missing(conn, catalog, "find the publications of skipped tables",
+        "SELECT p.pubname, r.prrelid FROM pg_catalog.pg_publication_rel r"
+        " JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = ANY (",
+        ") AND r.prrelid = ANY (", ")", fault);
+    if (result == NULL)
+        return false;
+
+    size_t count = catalog->lost_count + (size_t) PQntuples(result);
+    const char **lost = arena_array(arena, count, sizeof *lost);
+    if (catalog->lost_count > 0)
+        memcpy(lost, catalog->lost, catalog->lost_count * sizeof *lost);
+    catalog->lost = lost;
+    for (int i = 0; i < PQntuples(result); i++) {
+        uint32_t oid = (uint32_t) strtoul(PQgetvalue(result, i, 1), NULL, 10);
+        const struct table *table = find(catalog, oid);
+        if (table == NULL)
+            continue;
+        char *publication = arena_text(arena, fmtId(PQgetvalue(result, i, 0)));
+        lost[catalog->lost_count++] =
+            arena_print(arena, "ALTER PUBLICATION %s ADD TABLE ONLY %s", publication,
+                        fmtQualifiedId(table->schema, table->name));
+    }
+    PQclear(result);
+    return true;
 }
 
 bool
@@ -174,5 +215,6 @@ selection_apply(struct pg_session *conn, const struct selection *selection, stru
         return false;
     mark_tables(selection, catalog);
     return mark_views(conn, selection, catalog, fault) &&
-           find_lost_keys(conn, arena, catalog, fault);
+           find_lost_keys(conn, arena, catalog, fault) &&
+           find_lost_publications(conn, arena, catalog, fault);
 }

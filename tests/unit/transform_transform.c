@@ -144,6 +144,15 @@ test_copy_values(void **state)
 }
 
 /* Random masks: each row keeps its shape, and its other columns every byte. */
+static size_t
+field_size(const uint8_t *field, const uint8_t *end)
+{
+    const uint8_t *at = field;
+    while (at < end && *at != '\t' && *at != '\n')
+        at++;
+    return (size_t) (at - field);
+}
+
 static void
 test_shape(void **state)
 {
@@ -167,8 +176,8 @@ test_shape(void **state)
 
     const uint8_t *in = input.data, *out = output.data;
     for (int field = 0; field < 150 * 5; field++) {
-        size_t in_size = strcspn((const char *) in, "\t\n"),
-               out_size = strcspn((const char *) out, "\t\n");
+        size_t in_size = field_size(in, input.data + input.size),
+               out_size = field_size(out, output.data + output.size);
         bool same = in_size == out_size && memcmp(in, out, in_size) == 0;
         bool ruled = field % 5 == 1 || field % 5 == 2 || field % 5 == 4;
         assert_int_equal(same, !ruled || (in_size == 2 && memcmp(in, "\\N", 2) == 0));
