@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
 extern char **environ;
@@ -42,67 +43,118 @@ run_index(const struct pg_dump *dump)
     return -1;
 }
 
+/* The child's environment: what is ours first, the connection; then what replica itself was given,
+ * but for its own secrets and what the connection replaces. */
+struct environment {
+    char **entries;
+    size_t own_count, count;
+};
+
 static bool
-is_overridden(const char *entry, const struct text *own)
+is_inherited(const struct environment *environment, const char *entry)
 {
+    static const char *const kept_back[] = {"REPLICA_", "AWS_", "PGSERVICE"};
     size_t name = strcspn(entry, "=");
-    if (strncmp(entry, "PGSERVICE", 9) == 0)
-        return true; /* already expanded into the values below */
-    for (const char *at = text_of(own); *at != '\0'; at += strlen(at) + 1)
-        if (strncmp(at, entry, name + 1) == 0)
-            return true;
-    return false;
+
+    for (size_t i = 0; i < sizeof kept_back / sizeof *kept_back; i++)
+        if (strncmp(entry, kept_back[i], strlen(kept_back[i])) == 0)
+            return false;
+    for (size_t i = 0; i < environment->own_count; i++)
+        if (strncmp(environment->entries[i], entry, name + 1) == 0)
+            return false;
+    return true;
 }
 
-/* The connection as the child's environment.  own is a list of zero-ended "NAME=value", ended by an
- * empty one, so that nothing here needs to be quoted. */
+/* The value that the child must use; NULL or "" for none. */
+static const char *
+option_value(struct pg_session *conn, const PQconninfoOption *option)
+{
+    if (option->envvar == NULL || strcmp(option->keyword, "service") == 0)
+        return NULL;
+    /* Of several hosts the child must meet the one that holds the snapshot. */
+    if (strcmp(option->keyword, "host") == 0)
+        return PQhost(conn->pq);
+    if (strcmp(option->keyword, "port") == 0)
+        return PQport(conn->pq);
+    if (strcmp(option->keyword, "hostaddr") == 0)
+        return PQhostaddr(conn->pq);
+    if (strcmp(option->keyword, "client_encoding") == 0)
+        return pg_encoding(conn);
+    return option->val;
+}
+
 static void
-environment_make(struct pg_session *conn, struct text *own)
+environment_add(struct environment *environment, const char *name, const char *value)
+{
+    size_t size = strlen(name) + strlen(value) + 2;
+    char *entry = malloc(size);
+
+    if (entry == NULL)
+        memory_exhausted(size);
+    snprintf(entry, size, "%s=%s", name, value);
+    environment->entries[environment->own_count++] = entry;
+    environment->count = environment->own_count;
+}
+
+static void
+environment_init(struct environment *environment, struct pg_session *conn)
 {
     PQconninfoOption *options = PQconninfo(conn->pq);
-    const char *address = PQhostaddr(conn->pq);
+    size_t most = 1;
 
-    for (PQconninfoOption *option = options; option != NULL && option->keyword != NULL; option++) {
-        const char *value = option->val;
-        if (option->envvar == NULL || strcmp(option->keyword, "service") == 0)
-            continue;
-        /* Of several hosts the child must meet the one that holds the snapshot. */
-        if (strcmp(option->keyword, "host") == 0)
-            value = PQhost(conn->pq);
-        else if (strcmp(option->keyword, "port") == 0)
-            value = PQport(conn->pq);
-        else if (strcmp(option->keyword, "hostaddr") == 0)
-            value = address != NULL && address[0] != '\0' ? address : NULL;
-        else if (strcmp(option->keyword, "client_encoding") == 0)
-            value = pg_encoding(conn);
-        if (value == NULL || value[0] == '\0')
-            continue;
-        text_addf(own, "%s=%s", option->envvar, value);
-        text_add_bytes(own, "", 1);
+    if (options == NULL)
+        memory_exhausted(0);
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+        most++;
+    for (char **entry = environ; *entry != NULL; entry++)
+        most++;
+    *environment = (struct environment){.entries = calloc(most, sizeof *environment->entries)};
+    if (environment->entries == NULL)
+        memory_exhausted(most * sizeof *environment->entries);
+
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        const char *value = option_value(conn, option);
+        if (value != NULL && value[0] != '\0')
+            environment_add(environment, option->envvar, value);
     }
-    text_add_bytes(own, "", 1);
+    for (char **entry = environ; *entry != NULL; entry++)
+        if (is_inherited(environment, *entry))
+            environment->entries[environment->count++] = *entry;
+    for (PQconninfoOption *option = options; option->keyword != NULL; option++)
+        if (option->val != NULL)
+            explicit_bzero(option->val, strlen(option->val));
     PQconninfoFree(options);
 }
 
-static char **
-environment_join(const struct text *own)
+static void
+environment_free(struct environment *environment)
 {
-    size_t count = 1;
-    for (char **entry = environ; *entry != NULL; entry++)
-        count++;
-    for (const char *at = text_of(own); *at != '\0'; at += strlen(at) + 1)
-        count++;
-    char **joined = calloc(count, sizeof *joined);
-    if (joined == NULL)
-        memory_exhausted(count * sizeof *joined);
+    for (size_t i = 0; i < environment->own_count; i++) {
+        explicit_bzero(environment->entries[i], strlen(environment->entries[i]));
+        free(environment->entries[i]);
+    }
+    free(environment->entries);
+}
 
-    size_t used = 0;
-    for (char **entry = environ; *entry != NULL; entry++)
-        if (!is_overridden(*entry, own))
-            joined[used++] = *entry;
-    for (char *at = own->data; *at != '\0'; at += strlen(at) + 1)
-        joined[used++] = at;
-    return joined;
+static void
+pipe_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* A name as filter files quote it: as SQL does, and with \n and \\ (PostgreSQL's filter.c). */
+static void
+filter_add_name(struct text *filter, const char *name)
+{
+    text_add(filter, "\"");
+    for (; *name != '\0'; name++) {
+        if (*name == '"' || *name == '\\')
+            text_add_bytes(filter, name, 1);
+        text_add_bytes(filter, *name == '\n' ? "\\n" : name, *name == '\n' ? 2 : 1);
+    }
+    text_add(filter, "\"");
 }
 
 /* The filter file, in memory: no disk is written, and no list of tables is too long for argv. */
@@ -115,7 +167,9 @@ filter_open(const struct catalog *catalog, struct fault *fault)
         if (table->included || table->of_extension)
             continue;
         text_add(&filter, "exclude table ");
-        text_add_name_pair(&filter, table->schema, table->name);
+        filter_add_name(&filter, table->schema);
+        text_add(&filter, ".");
+        filter_add_name(&filter, table->name);
         text_add(&filter, "\n");
     }
 
@@ -124,15 +178,16 @@ filter_open(const struct catalog *catalog, struct fault *fault)
     while (fd >= 0 && written < filter.size) {
         ssize_t count = write(fd, filter.data + written, filter.size - written);
         if (count < 0 && errno != EINTR) {
-            close(fd);
-            fd = -1;
+            pipe_close(&fd);
         } else if (count > 0) {
             written += (size_t) count;
         }
     }
     text_free(&filter);
-    if (fd < 0 || lseek(fd, 0, SEEK_SET) != 0)
+    if (fd < 0 || lseek(fd, 0, SEEK_SET) != 0) {
         fault_set(fault, ERR_INTERNAL, "unable to make pg_dump's filter: %s", strerror(errno));
+        pipe_close(&fd);
+    }
     return fd;
 }
 
@@ -152,7 +207,8 @@ child_spawn(struct pg_dump *dump, const char **arguments, char *const *environme
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    /* A group of its own, for a terminal sends SIGINT to all of a group: we end the child. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     /* posix_spawn() changes no argument; its type is older than const. */
     int error = posix_spawn(&dump->child, "/proc/self/exe", &actions, &attributes,
                             (char **) arguments, environment);
@@ -163,6 +219,14 @@ child_spawn(struct pg_dump *dump, const char **arguments, char *const *environme
         return fault_set(fault, ERR_INTERNAL, "unable to start pg_dump: %s", strerror(error));
     }
     return true;
+}
+
+static void
+child_close(struct pg_dump *dump)
+{
+    pipe_close(&dump->out_fd);
+    pipe_close(&dump->err_fd);
+    dump->child = 0;
 }
 
 static bool
@@ -182,24 +246,26 @@ child_start(struct pg_dump *dump, int run, struct fault *fault)
     int filter_fd = filter_open(dump->catalog, fault);
     if (filter_fd < 0)
         return false;
-    struct text own = {0};
-    environment_make(dump->conn, &own);
-    char **environment = environment_join(&own);
+    signal(SIGCHLD, SIG_DFL); /* who started us may have ignored it: then nobody learns a status */
+    struct environment environment;
+    environment_init(&environment, dump->conn);
     bool started = false;
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(complaints, O_CLOEXEC) != 0)
         fault_set(fault, ERR_INTERNAL, "unable to open a pipe: %s", strerror(errno));
     else
-        started = child_spawn(dump, arguments, environment, filter_fd, out, complaints, fault);
-    explicit_bzero(own.data, own.size);
-    free(environment);
-    text_free(&own);
-    close(filter_fd);
-    close(out[1]);
-    close(complaints[1]);
+        started = child_spawn(dump, arguments, environment.entries, filter_fd, out, complaints,
+                              fault);
+    environment_free(&environment);
+    pipe_close(&filter_fd);
+    pipe_close(&out[1]);
+    pipe_close(&complaints[1]);
     dump->out_fd = out[0];
     dump->err_fd = complaints[0];
-    fcntl(dump->err_fd, F_SETFL, O_NONBLOCK);
     dump->complaint_size = 0;
+    if (started)
+        fcntl(dump->err_fd, F_SETFL, O_NONBLOCK);
+    else
+        child_close(dump);
     return started;
 }
 
@@ -219,12 +285,14 @@ complaints_read(struct pg_dump *dump)
     }
 }
 
-static void
-child_close(struct pg_dump *dump)
+static pid_t
+child_wait_end(pid_t child, int *status)
 {
-    close(dump->out_fd);
-    close(dump->err_fd);
-    dump->child = 0;
+    pid_t ended;
+    do
+        ended = waitpid(child, status, 0);
+    while (ended < 0 && errno == EINTR);
+    return ended;
 }
 
 /* The child has closed its output: was it a success? */
@@ -232,17 +300,20 @@ static bool
 child_end(struct pg_dump *dump, struct fault *fault)
 {
     int status;
-    while (waitpid(dump->child, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (child_wait_end(dump->child, &status) < 0)
+        return fault_set(fault, ERR_INTERNAL, "unable to learn how pg_dump ended: %s",
+                         strerror(errno));
     complaints_read(dump);
     child_close(dump);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return true;
-
     dump->complaint[dump->complaint_size] = '\0';
     for (char *at = dump->complaint; *at != '\0'; at++)
         if (*at == '\n')
             *at = at[1] == '\0' ? '\0' : ';';
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        if (dump->complaint[0] != '\0')
+            log_warning("%s", dump->complaint);
+        return true;
+    }
     if (WIFSIGNALED(status))
         return fault_set(fault, ERR_SOURCE, "pg_dump was ended by signal %d: %s", WTERMSIG(status),
                          dump->complaint);
@@ -314,9 +385,9 @@ pg_dump_free(struct stage *stage)
     struct pg_dump *dump = (struct pg_dump *) stage;
     if (dump->child == 0)
         return;
+    int status;
     kill(dump->child, SIGKILL);
-    while (waitpid(dump->child, NULL, 0) < 0 && errno == EINTR)
-        ;
+    child_wait_end(dump->child, &status);
     child_close(dump);
 }
 

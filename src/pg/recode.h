@@ -1,7 +1,8 @@
 /* recode - what the user wrote, in the encoding of the database.
  *
  * The environment is UTF-8; names in the catalog and values in COPY are in the server's encoding,
- * so a rule for a column with an umlaut would never match in a LATIN1 database.  The server converts.
+ * so a rule for a column with an umlaut would never match in a LATIN1 database.  The server
+ * converts.
  *
  * Threads: as the connection. */
 #ifndef PG_RECODE_H
