@@ -10,6 +10,7 @@
 # BENCH_MB=1000      COPY text of the wide table in MB; the narrow one has a fifth of it
 # BENCH_ROUNDS=5     how often each is run; round by round, so that a change of the machine's pace meets all
 # BENCH_CUSTOM=no
+# REPLICA_BINARY=build/replica
 #
 # The server and its data stay in build/bench for the next run; build/bench/result.json holds every figure.
 # Exits 1 when a contender fails or a dump does not hold what the tables hold.  Missed targets are printed.
@@ -23,6 +24,7 @@ work=$bench/run
 megabytes=${BENCH_MB:-1000}
 rounds=${BENCH_ROUNDS:-5}
 tables=(people accounts)
+unset "${!REPLICA_@}" # nobody's own settings shall be measured
 rules='public.people.last_name  random
 public.people.email      email
 public.people.phone      phone-number'
