@@ -300,11 +300,13 @@ static bool
 child_end(struct pg_dump *dump, struct fault *fault)
 {
     int status;
-    if (child_wait_end(dump->child, &status) < 0)
-        return fault_set(fault, ERR_INTERNAL, "unable to learn how pg_dump ended: %s",
-                         strerror(errno));
+    bool known = child_wait_end(dump->child, &status) >= 0;
+    int error = errno;
     complaints_read(dump);
     child_close(dump);
+    if (!known)
+        return fault_set(fault, ERR_INTERNAL, "unable to learn how pg_dump ended: %s",
+                         strerror(error));
     dump->complaint[dump->complaint_size] = '\0';
     for (char *at = dump->complaint; *at != '\0'; at++)
         if (*at == '\n')
