@@ -30,7 +30,7 @@ CHUNK = 1 << 20
 
 Object = collections.namedtuple("Object", "name stored_bytes plain_bytes rows sha256 number")
 Column = collections.namedtuple("Column", "name type rule")
-Table = collections.namedtuple("Table", "schema name data rows columns volumes")
+Table = collections.namedtuple("Table", "schema name into data rows columns volumes")
 
 
 class Refused(Exception):
@@ -105,7 +105,11 @@ def read_table(where, json_object, suffix):
         raise Refused("%s: rows is not the sum of its volumes" % where)
     if volumes and not data:
         raise Refused("%s: volumes, though its data was skipped" % where)
-    return Table(schema, name, data, rows, columns, volumes)
+    into = None
+    if "into" in json_object:
+        root = member(where, json_object, "into", dict)
+        into = text(where, root, "schema"), text(where, root, "name")
+    return Table(schema, name, into, data, rows, columns, volumes)
 
 
 def suffix_of(compression):
@@ -220,8 +224,9 @@ class Dump:
         def quoted(name):
             return b'"' + name.replace(b'"', b'""') + b'"'
 
-        target = quoted(table.schema) + b"." + quoted(table.name)
-        title = target.replace(b"\r", b" ").replace(b"\n", b" ")
+        title = quoted(table.schema) + b"." + quoted(table.name)
+        target = b".".join(quoted(name) for name in table.into or (table.schema, table.name))
+        title = title.replace(b"\r", b" ").replace(b"\n", b" ")
         columns = b", ".join(quoted(column.name) for column in table.columns)
         return (b"-- replica " + self.name.encode() + b" volume %d: " % number + title + b"\n"
                 b"SET client_encoding = '" + self.encoding + b"';\n"

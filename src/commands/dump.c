@@ -8,35 +8,15 @@
  * Everything that can be wrong with the configuration, the rights or the rules fails before the
  * first object.  The dump exists from the moment its manifest does. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands/commands.h"
-#include "commands/worker.h"
+#include "commands/dump.h"
 #include "pg/pg_dump.h"
 #include "pg/recode.h"
 #include "pg/sql_target.h"
-#include "store/manifest.h"
-
-struct dump {
-    const struct env *env;
-    struct stop *stop;
-    struct store *store;
-    struct arena arena;
-    pthread_mutex_t lock;           /* of arena, once the workers run */
-    struct pg_session leader;
-    struct snapshot snapshot;
-    struct catalog catalog;
-    struct table_masks *masks;      /* masks[i] belongs to catalog.tables[i] */
-    struct manifest manifest;
-    const char *suffix;             /* of object names: ".zst" or "" */
-    const struct table **queue;     /* the tables to copy, largest first */
-    struct manifest_table **entries; /* entries[i] belongs to queue[i] */
-    _Atomic unsigned volumes;       /* numbers given so far */
-    struct progress progress;
-};
 
 /* The way of a volume through a dump.  Restore is the same corridor walked back. */
 static bool
@@ -234,69 +214,6 @@ section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section sect
     return true;
 }
 
-static int
-by_size(const void *left, const void *right)
-{
-    const struct table *a = *(const struct table *const *) left,
-                       *b = *(const struct table *const *) right;
-    return a->bytes != b->bytes ? (a->bytes < b->bytes) - (a->bytes > b->bytes)
-                                : (a > b) - (a < b);
-}
-
-static void
-entry_fill(struct dump *dump, struct manifest_table *entry, const struct table *table,
-           const struct table_masks *masks)
-{
-    size_t used = 0;
-
-    entry->schema = table->schema;
-    entry->name = table->name;
-    entry->data = table->copied;
-    entry->columns = arena_array(&dump->arena, table->columns_count, sizeof *entry->columns);
-    for (size_t i = 0; i < table->columns_count; i++) {
-        if (table->columns[i].generated)
-            continue;
-        const struct mask *mask = masks->ruled_count > 0 ? masks->masks[used] : NULL;
-        entry->columns[used++] = (struct manifest_column){
-            .name = table->columns[i].name,
-            .type = table->columns[i].type,
-            .rule = mask == NULL ? NULL : mask_name(mask),
-        };
-    }
-    entry->columns_count = used;
-}
-
-/* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds
- * those to copy, the largest first, so that the last one to finish is a small one. */
-static void
-plan_tables(struct dump *dump, uint64_t *bytes, size_t *queued)
-{
-    struct catalog *catalog = &dump->catalog;
-
-    *bytes = 0;
-    *queued = 0;
-    dump->manifest.tables = arena_array(&dump->arena, catalog->tables_count,
-                                        sizeof *dump->manifest.tables);
-    dump->queue = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->queue);
-    dump->entries = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->entries);
-    struct manifest_table **entry_of = arena_array(&dump->arena, catalog->tables_count,
-                                                   sizeof *entry_of);
-    for (size_t i = 0; i < catalog->tables_count; i++) {
-        const struct table *table = &catalog->tables[i];
-        if (!table->included || table->kind != 'r')
-            continue;
-        entry_of[i] = &dump->manifest.tables[dump->manifest.tables_count++];
-        entry_fill(dump, entry_of[i], table, &dump->masks[i]);
-        if (table->copied) {
-            dump->queue[(*queued)++] = table;
-            *bytes += table->bytes;
-        }
-    }
-    qsort(dump->queue, *queued, sizeof *dump->queue, by_size);
-    for (size_t i = 0; i < *queued; i++)
-        dump->entries[i] = entry_of[dump->queue[i] - catalog->tables];
-}
-
 /* What the user asked for, parsed. */
 struct wishes {
     struct selection selection;
@@ -458,7 +375,7 @@ dump_command(struct dump *dump, struct fault *fault)
     if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault) ||
         !dump_begin(dump, fault))
         return false;
-    plan_tables(dump, &bytes, &queued);
+    dump_plan(dump, &bytes, &queued);
     log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
              dump->manifest.name, queued, rules_count(wishes.rules));

@@ -76,18 +76,6 @@ volume_restore(struct worker *worker, const struct volume_job *job, const struct
     return true;
 }
 
-static void
-copy_statement(struct text *sql, const struct manifest_table *table)
-{
-    text_add(sql, "COPY ");
-    text_add_name_pair(sql, table->schema, table->name);
-    for (size_t i = 0; i < table->columns_count; i++) {
-        text_add(sql, i == 0 ? " (" : ", ");
-        text_add_name(sql, table->columns[i].name);
-    }
-    text_add(sql, table->columns_count == 0 ? " FROM STDIN" : ") FROM STDIN");
-}
-
 static bool
 volume_job(struct worker *worker, size_t index, struct fault *fault)
 {
@@ -97,7 +85,7 @@ volume_job(struct worker *worker, size_t index, struct fault *fault)
 
     text_addf(&doing, "load %s into ", job->volume->name);
     text_add_name_pair(&doing, job->table->schema, job->table->name);
-    copy_statement(&sql, job->table);
+    volume_copy(&sql, job->table);
     volume_preamble(&preamble, restore->manifest.name, restore->manifest.encoding, job->table,
                     job->number);
     bool done = copy_in_begin(&worker->copy_in, &worker->conn, text_of(&doing), text_of(&sql),

@@ -1,29 +1,61 @@
 /* restore_check - the proof: rows counted against the manifest; and ANALYZE (restore.h). */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "commands/restore.h"
 
+/* Count what one name holds, ONLY itself or with its partitions. */
 static bool
-table_count(struct pg_session *conn, const struct manifest_table *table, struct fault *fault)
+rows_count(struct pg_session *conn, const char *schema, const char *name, bool only,
+           uint64_t wanted, struct fault *fault)
 {
     struct text sql = {0}, doing = {0};
 
     text_add(&doing, "count ");
-    text_add_name_pair(&doing, table->schema, table->name);
-    text_add(&sql, "SELECT count(*) FROM ONLY ");
-    text_add_name_pair(&sql, table->schema, table->name);
+    text_add_name_pair(&doing, schema, name);
+    text_addf(&sql, "SELECT count(*) FROM %s", only ? "ONLY " : "");
+    text_add_name_pair(&sql, schema, name);
     PGresult *result = pg_query(conn, text_of(&doing), text_of(&sql), fault);
     if (result != NULL) {
-        unsigned long long rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-        if (rows != table->rows)
+        uint64_t rows = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        if (rows != wanted)
             fault_set(fault, ERR_INTEGRITY, "%s.%s holds %llu rows, the manifest says %llu",
-                      table->schema, table->name, rows, (unsigned long long) table->rows);
+                      schema, name, (unsigned long long) rows, (unsigned long long) wanted);
     }
     PQclear(result);
     text_free(&sql);
     text_free(&doing);
     return fault->err == ERR_NONE;
+}
+
+static bool
+same_root(const struct manifest_table *one, const struct manifest_table *other)
+{
+    return one->into_name != NULL && other->into_name != NULL &&
+           strcmp(one->into_name, other->into_name) == 0 &&
+           strcmp(one->into_schema, other->into_schema) == 0;
+}
+
+/* Rows that were loaded through a root may lie in any of its partitions: the first of them counts
+ * for the family. */
+static bool
+table_count(struct pg_session *conn, const struct manifest *manifest,
+            const struct manifest_table *table, struct fault *fault)
+{
+    uint64_t rows = 0;
+
+    if (table->into_name == NULL)
+        return rows_count(conn, table->schema, table->name, true, table->rows, fault);
+    for (const struct manifest_table *other = manifest->tables;
+         other < manifest->tables + manifest->tables_count; other++) {
+        if (!same_root(table, other))
+            continue;
+        if (other < table)
+            return true;
+        rows += other->rows;
+    }
+    return rows_count(conn, table->into_schema, table->into_name, false, rows, fault);
 }
 
 static bool
@@ -80,7 +112,7 @@ check_job(struct worker *worker, size_t index, struct fault *fault)
     if (!countable)
         log_info("%s.%s: its own rows can't be counted here; the destination took %llu by COPY",
                  table->schema, table->name, (unsigned long long) table->rows);
-    return (!countable || table_count(&worker->conn, table, fault)) &&
+    return (!countable || table_count(&worker->conn, &restore->manifest, table, fault)) &&
            table_analyze(&worker->conn, table, fault);
 }
 

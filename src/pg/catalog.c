@@ -27,7 +27,10 @@ static const char tables_sql[] =
     "  row_security_active(c.oid), c.reltuples::bigint,"
     "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l"
     "   WHERE l.oid = c.oid),"
-    "  member.objid IS NOT NULL "
+    "  member.objid IS NOT NULL,"
+    "  EXISTS (SELECT FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_opclass o"
+    "   ON o.oid = ANY (p.partclass) WHERE p.partrelid = c.oid AND p.partstrat = 'h'"
+    "   AND o.opcname = 'enum_ops') "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN config ON config.oid = c.oid "
     "LEFT JOIN pg_catalog.pg_depend member ON member.classid = 'pg_catalog.pg_class'::regclass"
@@ -106,6 +109,7 @@ tables_read(struct pg_session *conn, struct arena *arena, struct catalog *catalo
         if (!PQgetisnull(result, row, 8))
             ancestors_read(arena, table, PQgetvalue(result, row, 8));
         table->of_extension = is_true(result, row, 9);
+        table->unstable = is_true(result, row, 10);
     }
     PQclear(result);
     return true;

@@ -56,6 +56,8 @@ struct table {
     bool copied;                /* its rows go into the dump */
     bool readable;              /* the role may SELECT from it */
     bool filtered;              /* row-level security would hide rows from the role */
+    bool unstable;              /* partitioned by hash of an enum, whose values get other hashes
+                                   wherever the type is made anew */
     bool of_extension;          /* an extension makes it; only its rows may be copied */
     const char *condition;      /* "WHERE ..." as the extension of a configuration table gave it,
                                    or NULL */

@@ -68,6 +68,13 @@ add_table(struct text *text, const struct manifest_table *table)
     add_text(text, "schema", table->schema);
     text_add(text, ",");
     add_text(text, "name", table->name);
+    if (table->into_name != NULL) {
+        text_add(text, ",\"into\":{");
+        add_text(text, "schema", table->into_schema);
+        text_add(text, ",");
+        add_text(text, "name", table->into_name);
+        text_add(text, "}");
+    }
     text_addf(text, ",\"data\":%s,", table->data ? "true" : "false");
     add_number(text, "rows", table->rows);
     text_add(text, ",\n  ");

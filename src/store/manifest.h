@@ -30,6 +30,8 @@ struct manifest_column {
 
 struct manifest_table {
     const char *schema, *name;
+    const char *into_schema, *into_name; /* the partitioned table that its rows are loaded through,
+                                            or NULL: into itself */
     struct manifest_column *columns; /* those in the COPY, in its order */
     size_t columns_count;
     struct manifest_object *volumes; /* in order; none for a table without rows or data */

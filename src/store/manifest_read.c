@@ -166,13 +166,16 @@ static bool
 table_read(const struct reader *reader, const struct json *json, struct manifest_table *table)
 {
     struct reader inner = *reader;
-    const struct json *data = json_get(json, "data");
+    const struct json *data = json_get(json, "data"), *into = json_get(json, "into");
 
     if (!name_read(reader, json, "schema", &table->schema) ||
         !name_read(reader, json, "name", &table->name))
         return false;
     inner.where =
         arena_print(reader->arena, "%s \"%s\".\"%s\"", reader->where, table->schema, table->name);
+    if (into != NULL && (!name_read(&inner, into, "schema", &table->into_schema) ||
+                         !name_read(&inner, into, "name", &table->into_name)))
+        return false;
     if (data == NULL || (data->type != JSON_TRUE && data->type != JSON_FALSE))
         return refuse(&inner, "has no boolean \"data\"");
     table->data = data->type == JSON_TRUE;

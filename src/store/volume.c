@@ -26,14 +26,24 @@ volume_preamble(struct text *text, const char *dump, const char *encoding,
     text_addf(text, "\nSET client_encoding = '%s';\n", encoding);
     text_add(text, "SET xmloption = content;\n"
                    "SET statement_timeout = 0;\n"
-                   "SELECT pg_catalog.set_config('search_path', '', false);\n"
-                   "COPY ");
-    text_add_name_pair(text, table->schema, table->name);
+                   "SELECT pg_catalog.set_config('search_path', '', false);\n");
+    volume_copy(text, table);
+    text_add(text, ";\n");
+}
+
+void
+volume_copy(struct text *text, const struct manifest_table *table)
+{
+    bool through = table->into_name != NULL;
+
+    text_add(text, "COPY ");
+    text_add_name_pair(text, through ? table->into_schema : table->schema,
+                       through ? table->into_name : table->name);
     for (size_t i = 0; i < table->columns_count; i++) {
         text_add(text, i == 0 ? " (" : ", ");
         text_add_name(text, table->columns[i].name);
     }
-    text_add(text, table->columns_count == 0 ? " FROM stdin;\n" : ") FROM stdin;\n");
+    text_add(text, table->columns_count == 0 ? " FROM stdin" : ") FROM stdin");
 }
 
 const char *

@@ -28,6 +28,9 @@ enum { VOLUME_NAME_MAX = 32 };
 void volume_preamble(struct text *text, const char *dump, const char *encoding,
                      const struct manifest_table *table, unsigned number);
 
+/* Add the statement that loads a volume, without its semicolon. */
+void volume_copy(struct text *text, const struct manifest_table *table);
+
 /* Write a volume's object name, without its directory: "3.sql.zst".  suffix is object_suffix(). */
 const char *volume_name(char name[static VOLUME_NAME_MAX], unsigned number, const char *suffix);
 
