@@ -8,9 +8,11 @@
  * the schema's statements those that REPLICA_OWNERS and REPLICA_PRIVILEGES do not want are left
  * out. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +23,7 @@
 struct stdout_target {
     struct stage stage;
     struct stop *stop;
+    size_t write_max;
 };
 
 static enum step
@@ -32,21 +35,38 @@ stdout_step(struct stage *stage, struct source_span *source, struct target_span 
 
     if (last)
         return STEP_DONE;
-    if (stop_wait(out->stop, STDOUT_FILENO, POLLOUT, -1, fault) < 0)
-        return STEP_FAILED;
-    ssize_t written = write(STDOUT_FILENO, source->data + source->used,
-                            source->size - source->used);
-    if (written < 0 && errno != EINTR) {
-        fault_set(fault, ERR_TARGET, "unable to write to stdout: %s", strerror(errno));
-        return STEP_FAILED;
+    size_t size = source->size - source->used;
+    if (size > out->write_max)
+        size = out->write_max;
+    for (;;) {
+        if (stop_wait(out->stop, STDOUT_FILENO, POLLOUT, -1, fault) < 0)
+            return STEP_FAILED;
+        ssize_t written = write(STDOUT_FILENO, source->data + source->used, size);
+        if (written > 0) {
+            source->used += (size_t) written;
+            return STEP_AGAIN;
+        }
+        if (written < 0 && errno != EINTR && errno != EAGAIN) {
+            fault_set(fault, ERR_TARGET, "unable to write to stdout: %s", strerror(errno));
+            return STEP_FAILED;
+        }
     }
-    if (written <= 0)
-        return stdout_step(stage, source, target, last, fault);
-    source->used += (size_t) written;
-    return STEP_AGAIN;
 }
 
 static const struct stage_ops stdout_ops = {.name = "stdout", .step = stdout_step};
+
+/* A pipe that is ready takes PIPE_BUF bytes at once (POSIX, write()); a longer write would block
+ * where the stop switch is not heard.  Nor may the pipe be made not to block: others share it. */
+static struct stage *
+stdout_init(struct stdout_target *out, struct stop *stop)
+{
+    struct stat status;
+    bool file = fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode);
+
+    *out = (struct stdout_target){.stage.ops = &stdout_ops, .stop = stop,
+                                  .write_max = file ? SIZE_MAX : PIPE_BUF};
+    return &out->stage;
+}
 
 struct export {
     const struct env *env;
@@ -69,7 +89,7 @@ object_export(struct export *export, const struct manifest_object *object, bool 
 {
     struct flow *flow = &export->clerk.flow;
     struct sql_filter filter;
-    struct stdout_target out = {.stage.ops = &stdout_ops, .stop = export->stop};
+    struct stdout_target out;
     char path[STORE_NAME_MAX];
 
     snprintf(path, sizeof path, "%s/%s", export->manifest.name, object->name);
@@ -81,7 +101,7 @@ object_export(struct export *export, const struct manifest_object *object, bool 
     flow_seam(flow);
     if (statements)
         flow_add(flow, sql_filter_init(&filter, keep_statement, export->env));
-    flow_add(flow, &out.stage);
+    flow_add(flow, stdout_init(&out, export->stop));
     return flow_run(flow, fault) || fault_because(fault, "while exporting %s", path);
 }
 

@@ -74,6 +74,17 @@ crew_size(const struct env *env, bool dumps, unsigned *size, struct fault *fault
     return true;
 }
 
+static void
+crew_fail(struct crew *crew, const struct fault *fault)
+{
+    pthread_mutex_lock(&crew->lock);
+    if (crew->fault.err == ERR_NONE || crew->fault.err == ERR_STOPPED)
+        crew->fault = *fault; /* who was only woken by the switch did not throw it */
+    pthread_mutex_unlock(&crew->lock);
+    stop_request(crew->stop, 0);
+}
+
+/* The connection is closed here, so that of many statements under way all are cancelled at once. */
 static void *
 worker_run(void *argument)
 {
@@ -82,17 +93,15 @@ worker_run(void *argument)
     struct fault fault = {0};
     bool working = crew->begin(worker, &fault);
 
-    while (working) {
+    while (working && !stop_requested(crew->stop)) {
         size_t index = atomic_fetch_add(&crew->next, 1);
-        if (index >= crew->jobs_count || stop_requested(crew->stop))
-            return NULL;
+        if (index >= crew->jobs_count)
+            break;
         working = crew->job(worker, index, &fault);
     }
-    pthread_mutex_lock(&crew->lock);
-    if (crew->fault.err == ERR_NONE || crew->fault.err == ERR_STOPPED)
-        crew->fault = fault; /* who was only woken by the switch did not throw it */
-    pthread_mutex_unlock(&crew->lock);
-    stop_request(crew->stop, 0);
+    if (!working)
+        crew_fail(crew, &fault);
+    pg_close(&worker->conn);
     return NULL;
 }
 
