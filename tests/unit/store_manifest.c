@@ -37,6 +37,11 @@ tables_equal(const struct manifest_table *a, const struct manifest_table *b)
     assert_string_equal(a->schema, b->schema);
     assert_string_equal(a->name, b->name);
     assert_int_equal(a->data, b->data);
+    assert_int_equal(a->into_name == NULL, b->into_name == NULL);
+    if (a->into_name != NULL) {
+        assert_string_equal(a->into_schema, b->into_schema);
+        assert_string_equal(a->into_name, b->into_name);
+    }
     assert_true(a->rows == b->rows);
     assert_int_equal(a->columns_count, b->columns_count);
     for (size_t i = 0; i < a->columns_count; i++) {

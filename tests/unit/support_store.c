@@ -129,7 +129,8 @@ place_manifest(struct place *place, const char *name)
                                         .volumes = volumes,
                                         .volumes_count = 2,
                                         .data = true};
-    tables[1] = (struct manifest_table){.schema = "My Schema", .name = "empty\xff", .data = false};
+    tables[1] = (struct manifest_table){.schema = "My Schema", .name = "empty\xff", .data = false,
+                                        .into_schema = "root \"s\"", .into_name = "r\xff"};
     *manifest = (struct manifest){
         .name = arena_text(&place->arena, name),
         .finished_ms = 1653170049999,
