@@ -78,6 +78,8 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     PsqlScanResult result;
     bool carried_on = true;
 
+    if (strlen(line) != split->line.size)
+        return fault_set(fault, ERR_INTEGRITY, "the SQL holds a zero byte behind: %.60s", line);
     if (!split->open && line[0] == '\\') {
         if (begins(line, "\\restrict ") || begins(line, "\\unrestrict "))
             return true;
@@ -110,8 +112,6 @@ bool
 sql_split_feed(struct sql_split *split, const char *data, size_t size, sql_statement_fn *statement,
                void *argument, struct fault *fault)
 {
-    if (memchr(data, '\0', size) != NULL)
-        return fault_set(fault, ERR_INTEGRITY, "the SQL holds a zero byte");
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         size_t piece = newline == NULL ? size : (size_t) (newline - data);
