@@ -31,7 +31,7 @@ struct helper {
 };
 
 /* One hand-over place: the reader of the script waits until a helper has taken the last statement.
- * The first failure ends it all: what is offered is dropped, and the stop switch ends what the other
+ * The first failure ends it all: what is offered is dropped, and the stop switch ends what other
  * helpers are at, which may take hours. */
 struct script {
     struct restore *restore;
