@@ -1,9 +1,10 @@
-/* compress - plain bytes in, one zstd frame out.
+/* compress - plain bytes in, zstd frames out.
  *
- *      plain ──▶ [ header | blocks … | checksum of the plain bytes ]
+ *      plain ──▶ [ header | blocks … | checksum of the plain bytes ] [ header | … ] …
  *
- * The frame is what `zstd -d` reads: no dictionary, content checksum on, size unknown in advance.
- * Empty input gives a valid frame of nothing.  "No compression" is a corridor without this stage.
+ * The frames, of 4 MiB of plain bytes or twice the level's window, are what `zstd -d` reads as one
+ * text: no dictionary, content checksum on, size unknown in advance.  Empty input gives a valid
+ * frame of nothing.  "No compression" is a corridor without this stage.
  *
  * Life:   compress_open takes all memory for one worker; then any number of volumes, each begun by
  *         compress_init; compress_close.  The stage's free() keeps the memory.  A volume may be
@@ -27,9 +28,12 @@ struct compress {
     struct stage stage;
     void *memory;
     struct ZSTD_CCtx_s *context; /* lies in memory */
+    uint8_t *frame;              /* so does this: the plain bytes of the frame in the making */
+    size_t frame_bytes_max, frame_size, frame_used;
+    size_t frames;               /* done since compress_init */
 };
 
-/* Memory that compress_open() takes at this level: 1.3 MiB at 1, 3.5 MiB at 3, 90 MiB at 19. */
+/* Memory that compress_open() takes at this level. */
 uint64_t compress_bytes(int level);
 
 /* Take the memory for one worker.  Running out ends the process (memory_exhausted()). */

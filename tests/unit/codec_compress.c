@@ -42,6 +42,45 @@ test_levels(void **state)
     bytes_free(&plain);
 }
 
+/* More than one frame: around its end, where a frame of nothing must not follow, and with windows
+ * that leave a frame's last bytes waiting. */
+static void
+test_frames(void **state)
+{
+    (void) state;
+    enum { FRAME = 4 << 20 };
+    static const struct {
+        size_t size, frames;
+    } tries[] = {{0, 1},     {FRAME - 1, 1}, {FRAME, 1},
+                 {FRAME + 1, 2}, {2 * FRAME, 2}, {2 * FRAME + 131073, 3}};
+    struct compress zip;
+    struct bytes plain = {0};
+
+    bytes_add_rows(&plain, 3, 3 * FRAME);
+    compress_open(&zip, 3);
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        struct bytes piece = {.data = plain.data, .size = tries[i].size}, zipped = {0}, again = {0};
+        struct fault fault = {0};
+        struct decompress unzip;
+        assert_true(plain.size >= tries[i].size);
+        struct stage *stage = compress_init(&zip);
+        assert_true(windows_push(stage, piece.data, piece.size, 100003, 777, &zipped, &fault));
+        size_t frames = 0;
+        for (size_t at = 0; at < zipped.size; frames++)
+            at += ZSTD_findFrameCompressedSize(zipped.data + at, zipped.size - at);
+        assert_int_equal(frames, tries[i].frames);
+        decompress_open(&unzip);
+        stage = decompress_init(&unzip);
+        assert_true(windows_push(stage, zipped.data, zipped.size, 999, 65536, &again, &fault));
+        assert_bytes_equal(&again, &piece);
+        decompress_close(&unzip);
+        bytes_free(&zipped);
+        bytes_free(&again);
+    }
+    compress_close(&zip);
+    bytes_free(&plain);
+}
+
 /* A context used again, also after it was left in the middle, gives what a new one gives. */
 static void
 test_reuse(void **state)
@@ -75,10 +114,10 @@ test_memory(void **state)
     (void) state;
     for (int level = COMPRESS_LEVEL_MIN; level <= COMPRESS_LEVEL_MAX; level++) {
         assert_true(compress_bytes(level) > 1 << 20);
-        assert_true(compress_bytes(level) < 100 << 20);
+        assert_true(compress_bytes(level) < 120 << 20);
         assert_true(decompress_bytes(level) < 9 << 20);
     }
-    assert_true(compress_bytes(3) < 4 << 20);
+    assert_true(compress_bytes(3) < 6 << 20);
     assert_true(decompress_bytes(3) < 3 << 20);
     assert_true(decompress_bytes(DECOMPRESS_LEVEL_ANY) > 128 << 20);
     assert_true(decompress_bytes(DECOMPRESS_LEVEL_ANY) < 129 << 20);
@@ -89,6 +128,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_frames),
         cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_memory),
     };
