@@ -2,9 +2,9 @@
  * allocate on the way nor outgrow what compress_bytes() promised.
  *
  * Left to itself, zstd streams through a ring of its own, one window long, and looks back across
- * its seam nearly all the time, by its slowest code.  Here the bytes of a frame lie in one row, which
- * zstd is told to trust (ZSTD_c_stableInBuffer): measured on mixed text at level 3, 8 % less CPU
- * time for the whole dump. */
+ * its seam nearly all the time, by its slowest code.  Here the bytes of a frame lie in one row,
+ * which zstd is told to trust (ZSTD_c_stableInBuffer): measured on mixed text at level 3, 8 % less
+ * CPU time for the whole dump. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include "codec/compress.h"
 
