@@ -57,9 +57,9 @@ control()
     local owner
     owner=$(stat -c %U "$server/data")
     if [ "$owner" = "$(id -un)" ]; then
-        (cd "$server" && "$(cat bin)/pg_ctl" -D "$server/data" "$@")
+        (cd "$server" && "$(cat bin)/pg_ctl" -D "$server/data" "$@" 9>&-)
     else
-        (cd "$server" && setpriv --reuid "$owner" --regid "$(id -g "$owner")" --clear-groups "$(cat bin)/pg_ctl" -D "$server/data" "$@")
+        (cd "$server" && setpriv --reuid "$owner" --regid "$(id -g "$owner")" --clear-groups "$(cat bin)/pg_ctl" -D "$server/data" "$@" 9>&-)
     fi >/dev/null
 }
 
@@ -91,7 +91,7 @@ start_server()
     if [ ! -f "$server/key" ] || [ "$(data_key)" != "$(cat "$server/key")" ] ||
         ! { control status || control -w -l "$server/log" start; }; then
         "$root/tests/postgres.sh" stop "$server"
-        "$root/tests/postgres.sh" start "$server" '' 'synchronize_seqscans = off'
+        "$root/tests/postgres.sh" start "$server" '' 'synchronize_seqscans = off' 9>&-
         # shellcheck disable=SC1091  # written by postgres.sh
         . "$server/env"
         load_data
@@ -236,10 +236,12 @@ main()
     for name in psql pg_dump zstd python3; do
         command -v "$name" >/dev/null || fail "$name is not there; apt-get install postgresql zstd python3"
     done
+    mkdir -p "$bench"
+    exec 9>"$bench/.busy"
+    flock -n 9 || fail "another benchmark is running"
     trap cleanup EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    mkdir -p "$bench"
     rm -rf "$work"
     mkdir "$work"
     : >"$work/runs"
