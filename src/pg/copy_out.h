@@ -24,6 +24,8 @@ struct copy_out {
     struct pg_session *conn;
     uint8_t *buffer;
     size_t begin, end;       /* bytes of the wire not looked at yet */
+    uint64_t flowed;         /* bytes read off the wire since copy_out_begin */
+    size_t last_read;        /* bytes that the last read brought */
     size_t row_left;         /* bytes of the current row still to come */
     uint64_t rows;           /* begun in this volume */
     uint64_t rows_total;     /* begun since copy_out_begin */
