@@ -35,7 +35,7 @@ struct dir {
 struct dir_writer {
     struct store_writer writer;
     int directory_fd, fd;
-    uint64_t bytes;
+    uint64_t bytes, sent; /* written; of them on their way to the disk */
     char name[STORE_NAME_MAX + 1]; /* with its directory, for sentences */
     char temporary[STORE_NAME_MAX + 32];
 };
@@ -160,6 +160,7 @@ dir_put_write(struct store_writer *base, const void *data, size_t size, struct f
         size -= (size_t) written;
         writer->bytes += (uint64_t) written;
     }
+    write_behind(writer->fd, writer->bytes, &writer->sent);
     return true;
 }
 

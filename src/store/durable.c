@@ -52,3 +52,12 @@ directories_make(const char *path)
     errno = error;
     return done;
 }
+
+void
+write_behind(int fd, uint64_t written, uint64_t *sent)
+{
+    if (written - *sent < WRITE_BEHIND_BYTES)
+        return;
+    sync_file_range(fd, (off_t) *sent, (off_t) (written - *sent), SYNC_FILE_RANGE_WRITE);
+    *sent = written;
+}

@@ -1,11 +1,12 @@
-/* durable - directories that outlive a loss of power.
+/* durable - directories and files that outlive a loss of power.
  * Threads: any. */
 #ifndef STORE_DURABLE_H
 #define STORE_DURABLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-enum { DIRECTORY_MODE = 0750 };
+enum { DIRECTORY_MODE = 0750, WRITE_BEHIND_BYTES = 4 * 1024 * 1024 };
 
 /* Flush a directory's entries to the disk.  Some network file systems know no such thing (EINVAL);
  * that is no failure.  False with errno. */
@@ -13,5 +14,10 @@ bool directory_flush(int fd);
 
 /* Make every missing part of an absolute path, each flushed in its parent.  False with errno. */
 bool directories_make(const char *path);
+
+/* Let the kernel begin to write what a file got, every WRITE_BEHIND_BYTES, so that the fsync at its
+ * end has little left to wait for.  written is the file's size, *sent how much has been begun.  A
+ * hint: nothing is promised and nothing can fail. */
+void write_behind(int fd, uint64_t written, uint64_t *sent);
 
 #endif
