@@ -4,6 +4,7 @@
 #   raw       psql, COPY of every table to /dev/null: the floor, nothing can be faster over one connection
 #   replica   replica dump into a directory, REPLICA_JOBS=1, zstd:3
 #   rules     the same with three columns masked
+#   jobs      replica as it is installed: as many jobs as there are CPUs
 #   pg_dump   pg_dump | zstd -3 into a file
 #   custom    pg_dump -Fc into a file (gzip, as is its default); only with BENCH_CUSTOM=yes, it is slow
 #
@@ -124,9 +125,14 @@ run_raw()
 
 run_replica()
 {
-    REPLICA_FROM=postgres: REPLICA_TO="file://$work/out" REPLICA_JOBS=1 REPLICA_COMPRESS=zstd:3 \
+    REPLICA_FROM=postgres: REPLICA_TO="file://$work/out" REPLICA_JOBS=${2-1} REPLICA_COMPRESS=zstd:3 \
         measure "${1:-replica}" /dev/null "$replica" dump
     check_rows
+}
+
+run_jobs()
+{
+    run_replica jobs '' # empty is not set
 }
 
 run_rules()
@@ -230,7 +236,7 @@ write_facts()
 
 main()
 {
-    local contenders=(raw replica rules pg_dump) round name
+    local contenders=(raw replica rules jobs pg_dump) round name
     [ -x "$replica" ] || fail "$replica is not there; make builds it"
     [ "${BENCH_CUSTOM:-no}" != yes ] || contenders+=(custom)
     for name in psql pg_dump zstd python3; do
