@@ -3,7 +3,7 @@
 VERSION := 0.1.0
 
 # Floors from the ground up: the unit tests of a lower room run first.
-ROOMS := base flow env codec pg store transform commands
+ROOMS := base flow env codec net s3 pg store transform commands
 FUZZ_SECONDS ?= 60
 SIZE_MAX := 4194304
 
@@ -51,6 +51,10 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 LANGUAGE := -std=gnu11 -D_GNU_SOURCE -DREPLICA_VERSION='"$(VERSION)"'
 LIBRARIES := -lpgfeutils -lpq -lpgcommon -lpgport -lzstd -lbearssl
 includes = -Isrc -isystem $(1)/include -isystem $(1)/include/postgresql/internal -isystem $(1)/include/postgresql/server
+
+# The authorities that are believed where the user names no others; src/net/trust_bundle.c embeds them.
+CA_BUNDLE ?= /etc/ssl/certs/ca-certificates.crt
+LANGUAGE += -DTRUST_BUNDLE='"$(CA_BUNDLE)"'
 
 # Tests write argv and environ as lists of literals, so -Wwrite-strings guards src/ alone.
 # No pie: a static-pie carries a dynamic section, and replica promises to have none.

@@ -111,8 +111,8 @@ registries() {
 # ---- the house: floors, doors, names ----------------------------------------------------------------
 
 # Rooms on one floor do not know each other, nor anything above them.
-declare -A floor=([base]=0 [env]=1 [flow]=1 [codec]=2 [net]=2 [pg]=3 [store]=3 [transform]=4 [subset]=4
-    [replication]=4 [sinks]=4 [schedule]=5 [status]=5 [commands]=6 [main]=7)
+declare -A floor=([base]=0 [env]=1 [flow]=1 [codec]=2 [net]=2 [s3]=3 [pg]=4 [store]=4 [transform]=5 [subset]=5
+    [replication]=5 [sinks]=5 [schedule]=6 [status]=6 [commands]=7 [main]=8)
 
 edges() {
     grep -nHE '^#[ ]*include "[^"]+"' "${src[@]}" | while IFS=: read -r file line text; do

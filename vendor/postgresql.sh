@@ -7,7 +7,6 @@
 make -j"$JOBS" -C src/backend generated-headers
 make -j"$JOBS" -C src/port libpgport.a
 make -j"$JOBS" -C src/fe_utils libpgfeutils.a
-make -j"$JOBS" -C src/interfaces/libpq all-static-lib SHLIB_PREREQS=
 # src/common as libpq wants it (the _shlib objects: public names of the encoding functions, json over PQExpBuffer),
 # with the two files that only programs may use.
 make -j"$JOBS" -C src/common -f - together <<'END'
@@ -15,6 +14,8 @@ include Makefile
 together: $(OBJS_SHLIB) $(OBJS_EXCLUDED_SHLIB)
 	$(AR) crs libpgcommon_together.a $^
 END
+# libpq alone is built for TLS, with no library for it: the backend it then looks for is src/pg/tls_backend.c.
+make -j"$JOBS" -C src/interfaces/libpq all-static-lib SHLIB_PREREQS= COPT=-DUSE_SSL
 cp src/common/libpgcommon_together.a "$OUT/lib/libpgcommon.a"
 cp src/port/libpgport.a src/fe_utils/libpgfeutils.a src/interfaces/libpq/libpq.a "$OUT/lib/"
 
