@@ -19,6 +19,10 @@
  *   · A body is sent from memory whole, so that nothing ever waits for the source.
  *   · 200 with <Error> inside, or without what it should hold, is a failure like 500.
  *
+ * Once the stop switch is thrown every call ends with ERR_STOPPED, but for those that tidy up:
+ * s3_delete, s3_upload_abort and s3_uploads_list go on, or begin, and all of them together have
+ * S3_TIDY_MS from the first one that finds the switch thrown.  Their requests hear no switch.
+ *
  * Requests carry x-amz-content-sha256 of the body, a fixed Content-Length, never aws-chunked.
  * CRC32C goes along to Amazon's own endpoints, Content-MD5 where the store asks for it and with
  * DeleteObjects always.
@@ -44,6 +48,7 @@ enum {
     S3_PARTS_MAX = 10000,       /* Amazon's; Scaleway takes 1,000 */
     S3_BUDGET_MS = 10 * 60 * 1000,
     S3_DELETE_KEYS_MAX = 1000,
+    S3_TIDY_MS = 6 * 1000,      /* a run that is stopped ends within 10 s, whatever the store does */
 };
 
 enum s3_choice { S3_AUTO, S3_YES, S3_NO };
