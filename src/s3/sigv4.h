@@ -4,8 +4,8 @@
  *                method, path, query,    date, scope,      HMAC with
  *                headers, payload hash   hash of it        the day's key
  *
- * Two path rules: S3 encodes each byte once and leaves "//" and "/../" alone; all other services
- * (STS) normalise the path and encode twice (aws-sdk: UriEscapePath, double encoding).
+ * Two path rules: for S3 each byte is encoded once, and "//" and "/../" stay as they are; for all
+ * other services the path, encoded already as it goes on the wire, is normalised and encoded again.
  *
  * The caller hands over raw names and values; the same encoder makes what is signed and what goes
  * on the wire (sigv4_target), so the two cannot differ.
@@ -34,7 +34,8 @@ struct sigv4_field {
 
 struct sigv4_request {
     const char *method;
-    const char *path;                  /* raw: "/bucket/a key", begins with '/' */
+    const char *path;                  /* begins with '/'; raw for S3 ("/bucket/a key"), as it goes on
+                                          the wire for all others */
     enum sigv4_path path_rule;
     const struct sigv4_field *query;   /* in any order */
     size_t query_count;

@@ -57,7 +57,7 @@ name_take(struct xml *xml)
     return (size_t) (xml->at - begin);
 }
 
-/* ---- text --------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static bool
 text_take(struct xml *xml, const char *data, size_t size)
@@ -159,7 +159,7 @@ content_take(struct xml *xml)
     return true;
 }
 
-/* ---- markup ------------------------------------------------------------------------------------- */
+/* ---- markup ---------------------------------------------------------------------------------- */
 
 /* Pass over what lies before `closing`, which must be there. */
 static bool

@@ -13,9 +13,9 @@
  * An element holds either text or elements; text beside elements is passed over.  Attributes and
  * the prefixes of namespaces are read and forgotten, so are comments and the XML declaration, and
  * blanks before all of them, which S3 sends to keep a slow answer alive.  Of entities there are the
- * five and numbers.  A document type is refused, and so is a document that ends too early or goes on
- * behind its end: half an answer must never look like a whole one.  UTF-8 is not checked, line ends
- * are not rewritten: a key comes out byte for byte.
+ * five and numbers.  A document type is refused, and so is a document that ends too early or goes
+ * on behind its end: half an answer must never look like a whole one.  UTF-8 is not checked, line
+ * ends are not rewritten: a key comes out byte for byte.
  *
  * Life:   xml_init; xml_next until XML_DONE or XML_BAD (or leave earlier); xml_free.
  * Limits: XML_DEPTH_MAX elements deep, XML_PATH_MAX bytes of path, XML_TEXT_MAX bytes of one text.
