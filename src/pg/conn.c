@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pg/wire.h"
 
 static const char *
 side_name(const struct pg_session *conn)
@@ -162,6 +163,9 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
         return false;
 
     PQsetNoticeReceiver(conn->pq, on_notice, conn);
+    if (PQsslInUse(conn->pq))
+        log_debug("%s: %s, %s", side_name(conn), PQsslAttribute(conn->pq, "protocol"),
+                  PQsslAttribute(conn->pq, "cipher"));
     conn->server_version = PQserverVersion(conn->pq);
     if (conn->server_version < 130000)
         return fault_set(fault, side, "the %s is PostgreSQL %s; replica serves 13 and newer",
@@ -229,7 +233,7 @@ pg_flush(struct pg_session *conn, struct fault *fault)
 bool
 pg_wait(struct pg_session *conn, struct fault *fault)
 {
-    if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+    if (!wire_holds(conn) && stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
         return false;
     return PQconsumeInput(conn->pq) != 0 || conn_failed(conn, "read from the server", fault);
 }

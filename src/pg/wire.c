@@ -1,14 +1,15 @@
 /* wire - see wire.h. */
-#include <postgres_fe.h>
+#include "pg/libpq_inside.h"
 
 #include "pg/wire.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <libpq-int.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+
+#include "pg/tls_backend.h"
 
 size_t
 wire_take(struct pg_session *conn, void *data, size_t size)
@@ -25,31 +26,59 @@ wire_take(struct pg_session *conn, void *data, size_t size)
     return held;
 }
 
+/* One call of libpq's secure read: a socketful of plain bytes, or one record of TLS.  *got is 0 when
+ * it would have to wait. */
+static bool
+read_some(struct pg_session *conn, void *data, size_t size, size_t *got, struct fault *fault)
+{
+    ssize_t count;
+    do {
+        errno = 0;
+        count = pqsecure_read(conn->pq, data, size);
+    } while (count < 0 && errno == EINTR);
+
+    *got = count > 0 ? (size_t) count : 0;
+    if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
+        return true;
+    if (count == 0)
+        return fault_set(fault, conn->side,
+                         "the server closed the connection in the middle of a COPY");
+    const char *complaint = tls_backend_complaint(conn->pq);
+    return fault_set(fault, conn->side, "unable to read from the server: %s",
+                     complaint[0] != '\0' ? complaint : strerror(errno));
+}
+
+/* Under TLS a read gives no more than a record, mostly of the 8 KiB that a backend sends at a time;
+ * so it is asked again until nothing more is there.  A failure behind the first bytes is kept: the
+ * next call meets it again. */
 bool
 wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
           struct fault *fault)
 {
-    *got = 0;
+    struct fault later = {0};
+    size_t more = 0;
+
     for (;;) {
-        errno = 0;
-        ssize_t count = pqsecure_read(conn->pq, data, size);
-        if (count > 0) {
-            *got = (size_t) count;
-            return true;
-        }
-        if (count == 0)
-            return fault_set(fault, conn->side,
-                             "the server closed the connection in the middle of a COPY");
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return fault_set(fault, conn->side, "unable to read from the server: %s",
-                             strerror(errno));
+        if (!read_some(conn, data, size, got, fault))
+            return false;
+        if (*got > 0)
+            break;
         if (!wait)
             return true;
         if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
             return false;
     }
+    if (PQsslInUse(conn->pq))
+        while (*got < size &&
+               read_some(conn, (uint8_t *) data + *got, size - *got, &more, &later) && more > 0)
+            *got += more;
+    return true;
+}
+
+bool
+wire_holds(const struct pg_session *conn)
+{
+    return pqsecure_bytes_pending(conn->pq) > 0;
 }
 
 bool

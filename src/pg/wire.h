@@ -2,8 +2,7 @@
  *
  * libpq connects, authenticates and starts the COPY; then the rows are read here, since
  * PQgetCopyData() holds whole rows (a row may have 1 GB) and costs a malloc, a copy and a free
- * each.  This file alone includes libpq's internal header, of exactly the version it is linked
- * with.
+ * each.
  *
  * Life:   after PGRES_COPY_OUT: wire_take once, wire_read any number of times, wire_return once
  *         with the bytes of everything that is not CopyData; from then on the connection is libpq's
@@ -26,6 +25,9 @@ size_t wire_take(struct pg_session *conn, void *data, size_t size);
  * waited.  A closed connection is a failure, since a COPY ends with a message. */
 bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
                struct fault *fault);
+
+/* Whether the TLS session holds bytes that it has taken off the socket: no poll() shows them. */
+bool wire_holds(const struct pg_session *conn);
 
 /* Whether an error of the server waits among the bytes that libpq has read ahead: while a COPY FROM
  * STDIN goes on libpq itself looks at it only in the end, after all rows were sent in vain. */

@@ -1,8 +1,6 @@
 /* copy_out: rows are framed off the wire however it cuts them, and whatever is not a whole COPY is
  * refused; nothing waits deaf to the stop switch. */
-#include <postgres_fe.h>
-
-#include <libpq-int.h>
+#include "pg/libpq_inside.h"
 
 #include "support_server.h"
 
