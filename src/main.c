@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "commands/commands.h"
+#include "net/trust.h"
 
 /* The linked-in pg_dump.  replica runs /proc/self/exe under this name as its own child. */
 extern int pg_dump_main(int argc, char **argv);
@@ -25,6 +26,17 @@ is_pg_dump(const char *path)
 {
     const char *slash = path == NULL ? NULL : strrchr(path, '/');
     return path != NULL && strcmp(slash == NULL ? path : slash + 1, "pg_dump") == 0;
+}
+
+static const char *
+variable_value(char *const *variables, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (; *variables != NULL; variables++)
+        if (strncmp(*variables, name, size) == 0 && (*variables)[size] == '=')
+            return *variables + size + 1;
+    return NULL;
 }
 
 /* When stdin, stdout or stderr is closed, the next file to be opened would become it, and log lines
@@ -96,6 +108,9 @@ run(const struct env *env)
 int
 main(int argc, char **argv, char **variables)
 {
+    /* pg_dump opens connections of its own, and must believe the same authorities. */
+    trust_system_set(variable_value(variables, "SSL_CERT_FILE"),
+                     variable_value(variables, "SSL_CERT_DIR"));
     if (is_pg_dump(argv[0]))
         return pg_dump_main(argc, argv);
 
