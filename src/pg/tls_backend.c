@@ -142,10 +142,10 @@ write_failed(PGconn *conn, const struct session *session)
     snprintf(conn->write_err_msg, size, "%s\n", session->fault.text);
 }
 
-/* What the session has taken is sealed in a record and can't be taken back, but it is sent only when
- * all of the record has gone to the socket; until then libpq must think that it is not, or nobody
- * would wait for the socket.  It calls again with the same bytes in front, and perhaps more behind
- * them (pqPutMsgEnd() in fe-misc.c); those it calls again with are passed over. */
+/* What the session has taken is sealed in a record and can't be taken back, but it is sent only
+ * when all of the record has gone to the socket; until then libpq must think that it is not, or
+ * nobody would wait for the socket.  It calls again with the same bytes in front, and perhaps more
+ * behind them (pqPutMsgEnd() in fe-misc.c); those it calls again with are passed over. */
 ssize_t
 pgtls_write(PGconn *conn, const void *ptr, size_t len)
 {
@@ -219,7 +219,7 @@ tls_backend_complaint(const PGconn *conn)
     return session == NULL ? "" : session->fault.text;
 }
 
-/* ---- what libpq's users may ask --------------------------------------------------------------- */
+/* ---- what libpq's users may ask -------------------------------------------------------------- */
 
 void *
 PQgetssl(PGconn *conn)

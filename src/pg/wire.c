@@ -26,8 +26,8 @@ wire_take(struct pg_session *conn, void *data, size_t size)
     return held;
 }
 
-/* One call of libpq's secure read: a socketful of plain bytes, or one record of TLS.  *got is 0 when
- * it would have to wait. */
+/* One call of libpq's secure read: a socketful of plain bytes, or one record of TLS.  *got is 0
+ * when it would have to wait. */
 static bool
 read_some(struct pg_session *conn, void *data, size_t size, size_t *got, struct fault *fault)
 {
