@@ -51,7 +51,7 @@ sigv4_hash(char hash[static SIGV4_HASH_TEXT], const void *data, size_t size)
     hex_write(hash, digest);
 }
 
-/* ---- path and query --------------------------------------------------------------------------- */
+/* ---- path and query -------------------------------------------------------------------------- */
 
 static bool
 is_unreserved(unsigned char c)
@@ -172,7 +172,7 @@ path_normalise(struct text *text, const char *path)
     text_free(&clean);
 }
 
-/* ---- headers ---------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static bool
 is_blank(char c)
@@ -236,7 +236,7 @@ headers_name(struct text *text, const struct sigv4_request *request, const struc
     }
 }
 
-/* ---- the three points ------------------------------------------------------------------------- */
+/* ---- the three points ------------------------------------------------------------------------ */
 
 void
 sigv4_canonical(struct text *text, const struct sigv4_request *request)

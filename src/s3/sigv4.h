@@ -34,8 +34,8 @@ struct sigv4_field {
 
 struct sigv4_request {
     const char *method;
-    const char *path;                  /* begins with '/'; raw for S3 ("/bucket/a key"), as it goes on
-                                          the wire for all others */
+    const char *path;                  /* begins with '/'; raw for S3 ("/bucket/a key"), as it
+                                          goes on the wire for all others */
     enum sigv4_path path_rule;
     const struct sigv4_field *query;   /* in any order */
     size_t query_count;
@@ -80,7 +80,7 @@ void sigv4_string_to_sign(struct text *text, const struct sigv4_scope *scope,
 void sigv4_signature(char signature[static SIGV4_HASH_TEXT], struct sigv4_key *key,
                      const struct sigv4_scope *scope, const char *string_to_sign, size_t size);
 
-/* All three: add the value of the Authorization header.  The key is derived anew when it is stale. */
+/* All three: add the value of the Authorization header.  A key that is stale is derived anew. */
 void sigv4_authorize(struct text *text, struct sigv4_key *key, const struct sigv4_scope *scope,
                      const struct sigv4_request *request);
 

@@ -31,8 +31,8 @@ example_check(const struct sigv4_request *request, const char *target, const cha
     assert_string_equal(text_of(&wire), target);
     sigv4_authorize(&line, &key, &example_scope, request);
     text_addf(&wanted,
-              "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
-              "SignedHeaders=%s, Signature=%s",
+              "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
+              " SignedHeaders=%s, Signature=%s",
               headers, signature);
     assert_string_equal(text_of(&line), text_of(&wanted));
     text_free(&canonical);

@@ -1,5 +1,5 @@
-/* sigv4: every case of the signing test suite that lies in ../shared/vectors/sigv4, by header and by
- * query, each at the canonical request, the string to sign and the signature. */
+/* sigv4: every case of the signing test suite that lies in ../shared/vectors/sigv4, by header and
+ * by query, each at the canonical request, the string to sign and the signature. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,7 +240,8 @@ test_vectors(void **state)
 
     int count = scandir(vectors_path, &names, NULL, alphasort);
     if (count < 0) {
-        print_message("%s is not here: only the examples of s3_sigv4.c are checked\n", vectors_path);
+        print_message("%s is not here; the examples of s3_sigv4.c are all there is\n",
+                      vectors_path);
         skip();
     }
     for (int i = 0; i < count; i++) {
