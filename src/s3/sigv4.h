@@ -39,7 +39,7 @@ struct sigv4_request {
     enum sigv4_path path_rule;
     const struct sigv4_field *query;   /* in any order */
     size_t query_count;
-    const struct sigv4_field *headers; /* all that are to be signed, host and x-amz-date among them */
+    const struct sigv4_field *headers; /* all to be signed, host and x-amz-date too */
     size_t headers_count;
     const char *payload_hash;          /* hexadecimal SHA-256, or "UNSIGNED-PAYLOAD" */
 };
