@@ -214,16 +214,9 @@ section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section sect
     return true;
 }
 
-/* What the user asked for, parsed. */
-struct wishes {
-    struct selection selection;
-    const struct rules *rules;
-};
-
-/* The variables that name tables; through the connection once there is one, whose database may have
- * another encoding than the environment. */
-static bool
-wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn, struct fault *fault)
+bool
+dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
+                 struct fault *fault)
 {
     const struct {
         const char *variable, *text;
@@ -256,9 +249,9 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
 {
     struct pg_session *leader = &dump->leader;
 
-    return wishes_read(dump, wishes, NULL, fault) &&
+    return dump_wishes_read(dump, wishes, NULL, fault) &&
            pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
-           wishes_read(dump, wishes, leader, fault) &&
+           dump_wishes_read(dump, wishes, leader, fault) &&
            snapshot_export(leader, &dump->snapshot, fault) &&
            catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
            rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);

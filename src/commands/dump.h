@@ -30,6 +30,17 @@ struct dump {
     struct progress progress;
 };
 
+/* What the user asked for, parsed. */
+struct wishes {
+    struct selection selection;
+    const struct rules *rules;
+};
+
+/* Read the variables that name tables and columns; through the connection once there is one (else
+ * NULL), whose database may have another encoding than the environment. */
+bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
+                      struct fault *fault);
+
 /* Fill the manifest's tables and the queue.  bytes receives the size of what is queued, on the
  * source's disk; queued how many tables. */
 void dump_plan(struct dump *dump, uint64_t *bytes, size_t *queued);

@@ -10,6 +10,7 @@
 #define COMMANDS_RESTORE_H
 
 #include "commands/worker.h"
+#include "pg/sql_target.h"
 #include "store/manifest.h"
 
 struct restore {
@@ -30,6 +31,14 @@ bool restore_connect(struct restore *restore, struct pg_session *conn, struct fa
 
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);
+
+/* Count what a restore would collide with.  example receives one of them, from the arena. */
+bool restore_leftovers(struct restore *restore, unsigned long *count, char **example,
+                       struct fault *fault);
+
+/* Read one SQL object of the dump, checked against the manifest, and hand over each statement. */
+bool restore_statements(struct restore *restore, const struct manifest_object *object,
+                        sql_statement_fn *statement, void *argument, struct fault *fault);
 
 /* Run the statements of one SQL object.  parallel: those that may, beside each other on connections
  * of their own. */

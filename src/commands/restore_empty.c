@@ -92,8 +92,9 @@ static const char clean_sql[] =
     "  IF n % 1000 = 0 THEN COMMIT; END IF; END LOOP;\n"
     "END $clean$";
 
-static bool
-leftovers(struct restore *restore, unsigned long *count, char **example, struct fault *fault)
+bool
+restore_leftovers(struct restore *restore, unsigned long *count, char **example,
+                  struct fault *fault)
 {
     PGresult *result = pg_query(&restore->conn, "look whether the destination is empty",
                                 leftovers_sql, fault);
@@ -112,7 +113,7 @@ restore_empty(struct restore *restore, struct fault *fault)
     char *example;
     const char *database = PQdb(restore->conn.pq);
 
-    if (!leftovers(restore, &count, &example, fault))
+    if (!restore_leftovers(restore, &count, &example, fault))
         return false;
     if (count == 0 && !restore->env->clean)
         return true;
@@ -124,7 +125,7 @@ restore_empty(struct restore *restore, struct fault *fault)
 
     log_info("emptying %s: %lu objects", database, count);
     if (!pg_run(&restore->conn, "empty the destination", clean_sql, fault) ||
-        !leftovers(restore, &count, &example, fault))
+        !restore_leftovers(restore, &count, &example, fault))
         return false;
     if (count > 0)
         return fault_set(fault, ERR_TARGET,

@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "commands/restore.h"
 #include "pg/sql_kind.h"
-#include "pg/sql_target.h"
 
 enum {
     HELPERS_MAX = 64,
@@ -240,10 +239,10 @@ helpers_end(struct script *script)
         pthread_join(script->helpers[i].thread, NULL);
 }
 
-static bool
-object_walk(struct script *script, const struct manifest_object *object, struct fault *fault)
+bool
+restore_statements(struct restore *restore, const struct manifest_object *object,
+                   sql_statement_fn *statement, void *argument, struct fault *fault)
 {
-    struct restore *restore = script->restore;
     struct crew crew = {.env = restore->env, .stop = restore->stop};
     struct worker clerk;
     struct sql_target target;
@@ -257,7 +256,7 @@ object_walk(struct script *script, const struct manifest_object *object, struct 
     if (strcmp(restore->manifest.compression, "none") != 0)
         flow_add(&clerk.flow, decompress_init(&clerk.decompress));
     flow_seam(&clerk.flow);
-    flow_add(&clerk.flow, sql_target_init(&target, script_statement, script));
+    flow_add(&clerk.flow, sql_target_init(&target, statement, argument));
     bool done = flow_run(&clerk.flow, fault);
     worker_close(&clerk);
     return done;
@@ -277,7 +276,7 @@ restore_sql(struct restore *restore, const struct manifest_object *object, bool 
     struct fault walked = {0};
     bool done = (!parallel || restore->workers < 2 ||
                  helpers_start(script, restore->workers, &walked)) &&
-                object_walk(script, object, &walked);
+                restore_statements(restore, object, script_statement, script, &walked);
     helpers_end(script);
     done = done && script->fault.err == ERR_NONE;
     /* The walk may only have been woken by the switch that a helper threw. */
