@@ -11,8 +11,11 @@ import tempfile
 
 import pytest
 
+import keyring
+import pki
 import sample
 import servers
+import strict_s3
 import tool
 
 
@@ -126,3 +129,43 @@ def small_store(store, small_store_original):
     """A store with one good dump of `small` in many volumes, for the test to spoil."""
     shutil.copytree(small_store_original.path, store.path, dirs_exist_ok=True)
     return store
+
+
+@pytest.fixture(scope="session")
+def s3_pki(room):
+    """The authority behind the TLS of every S3 server here; s3_pki.cert is what clients trust."""
+    return pki.Authority(room, "s3 authority")
+
+
+@pytest.fixture(scope="session")
+def s3_certificate(s3_pki):
+    """For an S3 server on loopback, and for its virtual hosts below s3.test."""
+    return s3_pki.issue(names=["localhost", "s3.test", "*.s3.test"], addresses=["127.0.0.1"])
+
+
+@pytest.fixture(scope="session")
+def strict(s3_certificate):
+    """The strict S3 server, in this process; a bucket of it is a world of its own."""
+    with strict_s3.serving(s3_certificate.chain, s3_certificate.key) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_ring():
+    """The access keys that S3 servers in this process believe."""
+    return keyring.KeyRing()
+
+
+@pytest.fixture
+def s3_bucket(strict, s3_ring):
+    """s3_bucket(profile, ...) makes a bucket on the strict server that is forgotten when the test ends."""
+    made = []
+
+    def make(profile="aws", **options):
+        name = "bucket-%s" % os.urandom(6).hex()
+        made.append(strict.bucket(name, profile, **{"ring": s3_ring, **options}))
+        return made[-1]
+
+    yield make
+    for bucket in made:
+        strict.drop(bucket)
