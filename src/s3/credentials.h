@@ -10,8 +10,9 @@
  *     instance      IMDSv2, falling back to v1 unless that is disabled                 metadata.c
  *     none          nothing configured and no instance: an error that names what was tried
  *
- * They are renewed 15 minutes before they run out; when that fails while they are still valid, they
- * serve on and it is tried again a minute later.  Within 5 minutes of the end a failure is one.
+ * They are renewed 15 minutes before they run out, or after half of what is left when that is less
+ * than 30; when that fails while they are still valid, they serve on and it is tried again a minute
+ * later.  Within 5 minutes of the end a failure is one.
  * Nothing is ever logged but the source's name and the time of expiry.
  *
  * Life:   credentials_open; credentials_get before each request; credentials_close wipes.
@@ -64,7 +65,8 @@ bool credentials_get(struct credentials *credentials, struct credential *credent
                      struct fault *fault);
 
 /* The store called this generation expired or unknown: the next credentials_get() asks the source
- * anew, if it can give others.  Returns false when it cannot (keys given in the environment). */
+ * anew, if it can give others.  Returns false when it cannot: keys given in the environment, and
+ * keys that came back as they were when the source was asked anew for that reason. */
 bool credentials_refused(struct credentials *credentials, uint64_t generation);
 
 /* "the environment", "STS web identity", "the container's endpoint", "the instance's metadata". */
