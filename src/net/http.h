@@ -3,13 +3,15 @@
  *     http_open ── http_send ── status, headers ── http_read ⟲ 0 ── http_keep ── http_send …
  *
  * Bodies end where Content-Length or the last chunk says, never where the connection ends: a body
- * that is cut short is a failure.  (No length and no chunks: refused unless the status or HEAD says
- * that there is no body.)  Both Content-Length and Transfer-Encoding, two different lengths, a
- * folded or nameless header, a bare CR: refused (request smuggling, RFC 9112 section 6.3).
+ * that is cut short is a failure.  No length and no chunks are refused, unless the status or HEAD
+ * says that there is no body, or the answer is a refusal anyway (300 and above; proxies send such):
+ * then the body is what comes until the connection ends.  Both Content-Length and
+ * Transfer-Encoding, two different lengths, a folded or nameless header, a bare CR or LF: refused
+ * (request smuggling, RFC 9112 section 11.2).
  * 1xx answers are passed over.
  *
- * Life:   http_open gives a connection; http_close.  It connects with the first http_send, and again
- *         when an idle connection has gone stale.
+ * Life:   http_open gives a connection; http_close.  It connects with the first http_send, and
+ *         again when an idle connection has gone stale.
  * Limits: HTTP_HEAD_BYTES_MAX of status line and headers, HTTP_HEADERS_MAX of them.
  * Threads: one at a time. */
 #ifndef NET_HTTP_H
@@ -34,23 +36,27 @@ struct http_header {
 
 struct http_request {
     const char *method;
-    const char *target;                /* exactly the bytes that go on the wire, encoded already */
-    const struct http_header *headers; /* all but Content-Length, Connection and Expect */
+    const char *target;                /* exactly what goes on the wire, encoded already */
+    const struct http_header *headers; /* all but Content-Length, Connection and Expect; Host is
+                                          added when it is missing */
     size_t headers_count;
-    const void *body;                  /* stays the caller's, so that it can be sent again */
+    const void *body;                  /* stays the caller's, who may send it again */
     size_t body_size;
     bool expect_continue;              /* ask before the body is sent */
-    unsigned total_ms;                 /* from the first byte to the end of the answer's body; > 0 */
+    unsigned total_ms;                 /* from here to the end of the answer's body; > 0 */
 };
 
 struct http;
 
 /* Prepare a connection to url's host.  config's host and port come from url; tls is used when url
- * says https.  Both must outlive it. */
+ * says https, and must be there then.  TLS sessions are resumed from one connection to the next, in
+ * tls's resume or in one of our own.  url and what config points to must outlive it. */
 struct http *http_open(const struct url *url, const struct stream_config *config);
 
 /* Send a request and read the answer's head.  False with the fault and http_trouble().  A final
- * answer that comes while the body is still being sent is taken, and the connection is not kept. */
+ * answer that comes while the body is still being sent is taken, and the connection is not kept.
+ * Nothing is sent twice: only when a kept connection turns out to be dead before the request's
+ * head is out, a new one is opened. */
 bool http_send(struct http *http, const struct http_request *request, struct fault *fault);
 
 /* Of the last answer: */

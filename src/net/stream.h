@@ -24,7 +24,7 @@
 /* What kind of failure it was, for those who may try again. */
 enum trouble {
     TROUBLE_NONE,
-    TROUBLE_CONNECT, /* no address answered, or the name is unknown: nothing was sent */
+    TROUBLE_CONNECT, /* no address answered (in time), or the name is unknown: nothing was sent */
     TROUBLE_BROKEN,  /* reset, or ended in the middle */
     TROUBLE_TIMEOUT, /* silence or deadline */
     TROUBLE_REFUSED, /* the peer's certificate or protocol is not accepted: to retry is pointless */
@@ -35,7 +35,7 @@ struct stream_config {
     const char *host; /* a name or an address, without brackets */
     unsigned port;
     const struct tls_config *tls; /* NULL: in the clear.  peer, name and err are filled in by us */
-    unsigned connect_ms;          /* for each address, and the handshake; > 0 */
+    unsigned connect_ms;          /* for the name, each address, and the handshake; > 0 */
     unsigned idle_ms;             /* > 0 */
     enum err err;                 /* the kind of every failure but ERR_STOPPED */
     struct stop *stop;
@@ -52,8 +52,13 @@ struct stream *stream_open(const struct stream_config *config, uint64_t deadline
 bool stream_write(struct stream *stream, const void *data, size_t size, uint64_t deadline_ms,
                   enum trouble *trouble, struct fault *fault);
 
-/* Read some bytes, at most size (> 0); *got is 0 when the peer has ended the stream.  idle_ms may be
- * below the config's; 0 means the config's. */
+/* The same, but leave off as soon as the peer speaks or ends the stream.  *taken says how much was
+ * written, also on failure; less than size on success means that there is something to read. */
+bool stream_offer(struct stream *stream, const void *data, size_t size, size_t *taken,
+                  uint64_t deadline_ms, enum trouble *trouble, struct fault *fault);
+
+/* Read some bytes, at most size (> 0); *got is 0 when the peer has ended the stream.  idle_ms may
+ * be below the config's; 0 means the config's. */
 bool stream_read(struct stream *stream, void *data, size_t size, size_t *got, unsigned idle_ms,
                  uint64_t deadline_ms, enum trouble *trouble, struct fault *fault);
 
