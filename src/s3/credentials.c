@@ -50,7 +50,7 @@ struct credentials {
     uint64_t exhausted;         /* generation that was refused, and yet came back as it was */
 };
 
-/* ---- the environment -------------------------------------------------------------------------- */
+/* ---- the environment ------------------------------------------------------------------------- */
 
 static bool
 environment_is_configured(const struct credentials_config *config)
@@ -112,7 +112,7 @@ environment_ask(const struct ask_context *context, struct credential *credential
     return done ? ASK_KEYS : ASK_FAILED;
 }
 
-/* ---- the chain -------------------------------------------------------------------------------- */
+/* ---- the chain ------------------------------------------------------------------------------- */
 
 static bool
 sts_is_configured(const struct credentials_config *config)
@@ -164,7 +164,7 @@ static const struct source sources[] = {
     {"nowhere", nothing_is_configured, nothing_ask, 1},
 };
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* Let some time pass, a random share of it so that many pods do not come at once. */
 static bool
@@ -300,7 +300,7 @@ renew(struct credentials *credentials, struct fault *fault)
     return done;
 }
 
-/* ---- serving ---------------------------------------------------------------------------------- */
+/* ---- serving --------------------------------------------------------------------------------- */
 
 /* Whether the keys have not run out by then. */
 static bool

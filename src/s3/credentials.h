@@ -2,12 +2,13 @@
  *
  * The first source that is configured is the one (botocore's order, without files of profiles):
  *
- *     environment   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; by *_FILE read anew
- *                   whenever asked, since secrets rotate on disk
- *     web identity  AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN: STS AssumeRoleWithWebIdentity, the
- *                   token read anew each time (EKS IRSA)                                    sts.c
- *     container     AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI (ECS, EKS Pod Identity)
- *     instance      IMDSv2, falling back to v1 unless that is disabled                 metadata.c
+ *     environment   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; by *_FILE read
+ *                   anew whenever asked, since secrets rotate on disk
+ *     web identity  AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN: STS AssumeRoleWithWebIdentity,
+ *                   the token read anew each time (EKS IRSA)                              sts.c
+ *     container     AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI: ECS, EKS Pod Identity
+ *                                                                       credentials_container.c
+ *     instance      IMDSv2, falling back to v1 unless that is disabled               metadata.c
  *     none          nothing configured and no instance: an error that names what was tried
  *
  * They are renewed 15 minutes before they run out, or after half of what is left when that is less
@@ -28,7 +29,7 @@
 #include "base/stop.h"
 #include "net/trust.h"
 
-enum { CREDENTIAL_MAX = 4096 }; /* session tokens have no stated limit; 2,000 bytes have been seen */
+enum { CREDENTIAL_MAX = 4096 }; /* session tokens have no stated limit; 2,000 were seen */
 
 /* What the environment says; every text is "" when it is not set, and outlives the credentials. */
 struct credentials_config {

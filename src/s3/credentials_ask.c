@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "s3/s3_date.h"
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 struct ask_answer *
 ask_answer_new(void)
@@ -97,7 +97,7 @@ ask_after(enum trouble trouble)
     return trouble == TROUBLE_REFUSED || trouble == TROUBLE_STOPPED ? ASK_FAILED : ASK_AGAIN;
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool
 file_read(int fd, struct text *content)
@@ -145,7 +145,7 @@ ask_file(const char *variable, const char *path, struct text *content, struct fa
                      variable);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 void
 ask_text_free(struct text *text)

@@ -48,7 +48,7 @@ enum ask container_ask(const struct ask_context *context, struct credential *cre
 enum ask metadata_ask(const struct ask_context *context, struct credential *credential,
                       struct fault *fault);
 
-/* ---- the parts -------------------------------------------------------------------------------- */
+/* ---- the parts ------------------------------------------------------------------------------- */
 
 struct ask_request {
     const char *method;
@@ -76,8 +76,8 @@ void ask_answer_free(struct ask_answer *answer);
 /* Whether to ask again may help after such a failure of ask_send(). */
 enum ask ask_after(enum trouble trouble);
 
-/* Read a small file, of one line; its end is not part of the content.  ERR_CONFIG names the variable
- * and the path, never the content, which the caller frees in either case. */
+/* Read a small file, of one line; its end is not part of the content.  ERR_CONFIG names the
+ * variable and the path, never the content, which the caller frees in either case. */
 bool ask_file(const char *variable, const char *path, struct text *content, struct fault *fault);
 
 /* Wipe and free. */
@@ -92,8 +92,8 @@ bool ask_keep(char *slot, size_t size, const char *value);
 /* A server's words as a part of a sentence: one line, printable, cut. */
 const char *ask_words(char buffer[static ASK_WORDS_MAX], const char *words);
 
-/* Take the keys out of {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}; with all set, none
- * of them may be missing.  A "Code" other than "Success" is a failure (the instance's metadata
+/* Take the keys out of {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}; with all set,
+ * none of them may be missing.  A "Code" other than "Success" is a failure (the instance's metadata
  * service says so with status 200). */
 bool ask_keys_read(const struct ask_answer *answer, bool all, struct credential *credential,
                    struct fault *fault);
