@@ -15,8 +15,8 @@
  * address with iPAddress entries (RFC 5280, RFC 6125); the common name counts only when there is no
  * subjectAltName of the kind in question.
  *
- * Failures say which certificate, name or date was wrong: "the certificate of db.example.com:5432 is
- * made out to a.example.com and b.example.com, not to db.example.com", "… ran out on
+ * Failures say which certificate, name or date was wrong: "the certificate of db.example.com:5432
+ * is made out to a.example.com and b.example.com, not to db.example.com", "… ran out on
  * 2026-01-01T00:00:00Z; this machine's clock says 2026-11-22T…", "… was issued by CN=Test CA, which
  * is none of the authorities in /etc/ca.pem", "db:5432 wants TLS 1.3; replica speaks TLS 1.2".
  *
@@ -34,7 +34,7 @@
 #include "net/identity.h"
 #include "net/trust.h"
 
-enum { TLS_SESSION_BYTES = 64 * 1024 };
+enum { TLS_SESSION_BYTES = 64 * 1024, TLS_NAME_BYTES = 256 };
 
 enum tls_step {
     TLS_FAILED,     /* the fault says why; the session is dead */
@@ -44,15 +44,19 @@ enum tls_step {
     TLS_CLOSED,     /* tls_read only: the peer ended the session properly (close_notify) */
 };
 
-/* A session to resume; zeroed before its first use.  Not shared between threads: copy it. */
+/* A session to resume; zeroed before its first use.  It is only resumed for the same name, with the
+ * same checks, since no certificate is shown again.  Not shared between threads: copy it. */
 struct tls_resume {
     br_ssl_session_parameters parameters;
+    const struct trust *trust;
+    bool check_name;
+    char name[TLS_NAME_BYTES];
     bool valid;
 };
 
 struct tls_config {
     const char *peer;                /* "db.example.com:5432", for sentences */
-    const char *name;                /* a DNS name or an IP address (no brackets) as the user gave it */
+    const char *name;                /* a DNS name or an IP address (no brackets), as given */
     bool check_name;
     bool send_name;                  /* SNI, when name is no address */
     const struct trust *trust;       /* NULL: nothing is checked */
@@ -92,7 +96,8 @@ bool tls_refused(const struct tls *tls);
 
 /* The digest that stands for the server's certificate in channel binding "tls-server-end-point"
  * (RFC 5929 section 4.1): of the DER certificate, by the hash of its signature, SHA-256 for MD5 and
- * SHA-1.  Returns its size, 32 .. 64, or 0 when the signature's hash is unknown. */
+ * SHA-1.  Returns its size, 28 .. 64, or 0 when the signature's hash is unknown, or when the
+ * session was resumed, which shows no certificate: who binds to it must not resume. */
 size_t tls_certificate_hash(const struct tls *tls, uint8_t digest[static 64]);
 
 /* What was agreed, for PQsslAttribute and debug lines: "TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256". */
