@@ -1,17 +1,19 @@
 /* s3 - a client of S3 and of what speaks like it (Amazon S3 API Reference): objects of one bucket.
  *
- *     s3_put, s3_get_…, s3_list, …       one file per group: s3_object.c s3_list.c s3_upload.c
+ *     s3_put, s3_get_…, s3_list, …    one file per group: s3_object.c s3_get.c s3_list.c …
  *        │
- *     s3_request      sign ─▶ send ─▶ understand ─▶ again?        s3_request.c, s3_retry.c
- *        │                                                        (region, skew, keys, throttling)
- *     connections     idle ones are kept, with their TLS session  s3_pool.c
+ *     s3_call      ◀── again? ────────────────────┐               s3_request.c, retry.c
+ *        │   sign ─▶ send ─▶ understand ─▶ judge ─┘               s3_attempt.c, s3_answer.c
+ *        │
+ *     connections     idle ones are kept, with their TLS session  pool.c
  *
- * Every call makes as many attempts as help: connection failures, silence, 408, 429, 500, 502, 503,
- * 504 and the codes that S3 documents as transient, with full jitter below min(2^i × 50 ms, 20 s),
- * while the token bucket (500; a retry costs 5, a timeout 10) and the wall clock (S3_BUDGET_MS, or
- * AWS_MAX_ATTEMPTS when given) allow it.  Each attempt is signed anew.  All of it folds into one
- * sentence: "unable to put dump-1/3.sql.zst into s3://bucket: 503 SlowDown (Please reduce …), after
- * 12 attempts in 5 min".
+ * Every call makes as many attempts as help: after connection failures, silence, 408, 429, 5xx and
+ * the codes that S3 documents as transient, with full jitter below min(2^i × 50 ms, 20 s), until the
+ * wall clock (S3_BUDGET_MS; S3_UNREACHED_MS while the store has never been reached, which is more
+ * often misspelt than away) or, when given, AWS_MAX_ATTEMPTS ends it.  The token bucket (500; a
+ * retry costs 5, a timeout 10) makes the pauses long when it is empty.  Each attempt is signed anew.
+ * All of it folds into one sentence: "unable to put dump-1/3.sql.zst into https://bucket.s3…: 503
+ * SlowDown (Please reduce …), after 12 attempts in 5 min 02 s".
  *
  *   · A clock that is off is corrected by the server's Date, once seen (RequestTimeTooSkewed).
  *   · Another region is followed once, by x-amz-bucket-region, <Region>, or HEAD of the bucket.
@@ -47,8 +49,9 @@ enum {
     S3_UPLOAD_ID_MAX = 1024,
     S3_PARTS_MAX = 10000,       /* Amazon's; Scaleway takes 1,000 */
     S3_BUDGET_MS = 10 * 60 * 1000,
+    S3_UNREACHED_MS = 60 * 1000,
     S3_DELETE_KEYS_MAX = 1000,
-    S3_TIDY_MS = 6 * 1000,      /* a run that is stopped ends within 10 s, whatever the store does */
+    S3_TIDY_MS = 6 * 1000,      /* who is stopped ends within 10 s, whatever the store does */
 };
 
 enum s3_choice { S3_AUTO, S3_YES, S3_NO };
@@ -58,14 +61,14 @@ struct s3_config {
     const char *bucket;
     const char *endpoint;        /* http(s)://host[:port][/path]; "" is Amazon's for the region */
     const char *region;          /* "": us-east-1, then what the store says */
-    enum s3_choice path_style;   /* AUTO: path style but for Amazon's endpoint and a plain bucket name */
+    enum s3_choice path_style;   /* AUTO: path style, but for plain bucket names at Amazon */
     bool dualstack, fips;        /* of Amazon's own endpoint */
     const char *sse;             /* "", "AES256", "aws:kms", "aws:kms:dsse" */
     const char *kms_key, *storage_class;
     const char *expected_owner;  /* x-amz-expected-bucket-owner */
     enum s3_choice checksums;    /* CRC32C; AUTO: to Amazon's own endpoints */
     unsigned attempts_max;       /* AWS_MAX_ATTEMPTS; 0: by the wall clock */
-    const char *ca_file, *ca_directory; /* "": what trust_system_set() named, or the embedded bundle */
+    const char *ca_file, *ca_directory; /* "": what trust_system_set() named, or what is embedded */
     struct credentials_config credentials;
 };
 
@@ -82,7 +85,7 @@ const char *s3_endpoint_text(const struct s3 *s3);
 /* Whether an endpoint is one of Amazon's own. */
 bool s3_is_amazon(const struct s3 *s3);
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 /* When a PUT may replace what is there. */
 enum s3_condition_kind { S3_ALWAYS, S3_IF_ABSENT, S3_IF_MATCH };
@@ -119,7 +122,7 @@ void s3_get_end(struct s3_get *get);                 /* NULL is allowed */
  * (DeleteObjects), one by one where the store does not know that (GCS). */
 bool s3_delete(struct s3 *s3, const char *const *keys, size_t count, struct fault *fault);
 
-/* ---- listing ---------------------------------------------------------------------------------- */
+/* ---- listing --------------------------------------------------------------------------------- */
 
 struct s3_entry {
     const char *key;
@@ -137,7 +140,7 @@ struct s3_listing {
 bool s3_list(struct s3 *s3, const char *prefix, const char *delimiter, struct arena *arena,
              struct s3_listing *listing, struct fault *fault);
 
-/* ---- multipart uploads ------------------------------------------------------------------------ */
+/* ---- multipart uploads ----------------------------------------------------------------------- */
 
 struct s3_upload {
     char key[S3_KEY_MAX + 1], id[S3_UPLOAD_ID_MAX];
