@@ -8,12 +8,12 @@
  *     connections     idle ones are kept, with their TLS session  pool.c
  *
  * Every call makes as many attempts as help: after connection failures, silence, 408, 429, 5xx and
- * the codes that S3 documents as transient, with full jitter below min(2^i × 50 ms, 20 s), until the
- * wall clock (S3_BUDGET_MS; S3_UNREACHED_MS while the store has never been reached, which is more
- * often misspelt than away) or, when given, AWS_MAX_ATTEMPTS ends it.  The token bucket (500; a
- * retry costs 5, a timeout 10) makes the pauses long when it is empty.  Each attempt is signed anew.
- * All of it folds into one sentence: "unable to put dump-1/3.sql.zst into https://bucket.s3…: 503
- * SlowDown (Please reduce …), after 12 attempts in 5 min 02 s".
+ * the codes that S3 documents as transient, with full jitter below min(2^i × 50 ms, 20 s), until
+ * the wall clock (S3_BUDGET_MS; S3_UNREACHED_MS while the store has never been reached, which is
+ * more often misspelt than away) or, when given, AWS_MAX_ATTEMPTS ends it.  The token bucket (500;
+ * a retry costs 5, a timeout 10) makes the pauses long when it is empty.  Each attempt is signed
+ * anew.  All of it folds into one sentence: "unable to put dump-1/3.sql.zst into
+ * https://bucket.s3…: 503 SlowDown (Please reduce …), after 12 attempts in 5 min 02 s".
  *
  *   · A clock that is off is corrected by the server's Date, once seen (RequestTimeTooSkewed).
  *   · Another region is followed once, by x-amz-bucket-region, <Region>, or HEAD of the bucket.
@@ -108,9 +108,9 @@ struct s3_head {
 };
 bool s3_head(struct s3 *s3, const char *key, struct s3_head *head, struct fault *fault);
 
-/* Read an object from its beginning.  *get is NULL, and true returned, when there is none.  When the
- * body breaks, it goes on where it was with Range and If-Match, within the budget; an object that
- * was replaced meanwhile is a failure. */
+/* Read an object from its beginning.  *get is NULL, and true returned, when there is none.  When
+ * the body breaks, it goes on where it was with Range and If-Match, within the budget; an object
+ * that was replaced meanwhile is a failure. */
 struct s3_get;
 bool s3_get_begin(struct s3 *s3, const char *key, struct s3_get **get, struct fault *fault);
 bool s3_get_read(struct s3_get *get, void *data, size_t size, size_t *got, struct fault *fault);
