@@ -223,9 +223,10 @@ element_begin(struct xml *xml)
 
     if (!attributes_pass(xml))
         return XML_BAD;
-    xml->empty = take(xml, "/");
+    bool empty = take(xml, "/");
     if (!take(xml, ">"))
         return bad(xml, "a tag is not as it should be");
+    xml->empty = empty;
     xml->open[xml->depth].name = name;
     xml->open[xml->depth].name_size = name_size;
     xml->open[xml->depth].path_size = parent + slash + local_size;
