@@ -1,11 +1,11 @@
-/* sql_split, sql_target, sql_filter: the same statements however the text is cut, nothing of them
- * lost, added or changed, and a refusal of everything that is not whole SQL. */
+/* sql_split, sql_target, sql_filter, sql_source: the same statements however the text is cut,
+ * nothing of them lost, added or changed, and a refusal of everything that is not whole SQL. */
 #include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pg/sql_target.h"
+#include "pg/sql_source.h"
 
 /* Statements as they came, each followed by "\n--\n". */
 static bool
@@ -311,6 +311,79 @@ test_filter_truncated(void **state)
     windows_check_truncated(&how, text, sizeof text - 1, 1, ERR_INTEGRITY);
 }
 
+enum { SOURCE_STATEMENTS = 400 };
+
+static bool
+keep_most(const void *argument, const char *sql)
+{
+    (void) argument;
+    return strstr(sql, "drop") == NULL;
+}
+
+/* Take one object of a text in small windows; its size in the store is what was taken so far. */
+static void
+object_take(struct sql_source *sql, size_t window_bytes, uint64_t object_bytes,
+            struct bytes *object)
+{
+    _Atomic uint64_t stored = 0;
+    struct stage *stage = sql_source_init(sql, &stored, object_bytes);
+    uint8_t *window = malloc(window_bytes);
+    enum step step = STEP_AGAIN;
+
+    while (step == STEP_AGAIN) {
+        struct source_span nothing = {0};
+        struct target_span target = {.data = window, .size = window_bytes};
+        struct fault fault = {0};
+        step = stage_step(stage, &nothing, &target, true, &fault);
+        bytes_add(object, window, target.used);
+        atomic_store(&stored, object->size);
+    }
+    assert_int_equal(step, STEP_DONE);
+    assert_int_equal(sql->bytes, object->size);
+    free(window);
+}
+
+/* The pieces are whole statements, each of its size or the last, and together they are the text. */
+static void
+test_source_is_cut(void **state)
+{
+    static const size_t windows[] = {1, 3, 64, 65536};
+    static const uint64_t sizes[] = {1, 1000, 20000, UINT64_MAX};
+    struct bytes text = {0}, expected = {0};
+    (void) state;
+
+    for (int i = 0; i < SOURCE_STATEMENTS; i++) {
+        char line[200];
+        int size = snprintf(line, sizeof line, "SELECT %d, '%0*d';\n", i, i % 150, i);
+        bytes_add(&text, line, (size_t) size);
+        bytes_add(&text, "-- a comment\nSELECT 'drop me';\n", 31);
+        bytes_add(&expected, line, (size_t) size);
+    }
+    for (size_t i = 0; i < 16; i++) {
+        struct memory_source memory;
+        struct sql_source sql;
+        struct bytes whole = {0};
+        size_t objects = 0;
+        sql_source_open(&sql, memory_source_init(&memory, text.data, text.size, 700), keep_most,
+                        NULL);
+        do {
+            struct bytes object = {0};
+            object_take(&sql, windows[i / 4], sizes[i % 4], &object);
+            assert_true(object.size == 0 || object.data[object.size - 1] == '\n');
+            assert_true(!sql.more || object.size >= sizes[i % 4]);
+            bytes_add(&whole, object.data, object.size);
+            bytes_free(&object);
+            objects++;
+        } while (sql.more);
+        assert_bytes_equal(&whole, &expected);
+        assert_true(sizes[i % 4] == UINT64_MAX ? objects == 1 : objects > 1);
+        bytes_free(&whole);
+        sql_source_close(&sql);
+    }
+    bytes_free(&text);
+    bytes_free(&expected);
+}
+
 int
 main(void)
 {
@@ -321,7 +394,7 @@ main(void)
         cmocka_unit_test(test_commands),        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_zero_bytes),      cmocka_unit_test(test_callback_ends_it),
         cmocka_unit_test(test_target_windows),  cmocka_unit_test(test_filter_windows),
-        cmocka_unit_test(test_filter_truncated),
+        cmocka_unit_test(test_filter_truncated), cmocka_unit_test(test_source_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
