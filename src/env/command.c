@@ -12,9 +12,9 @@ const struct command_row command_rows[COMMANDS_COUNT] = {
 
 static const char *const end_words[] = {
     [END_POSTGRES] = "a database (postgres://user@host/name)",
-    [END_STORE] = "a store (file:///dir)",
+    [END_STORE] = "a store (s3://bucket/prefix or file:///dir)",
     [END_STDOUT] = "stdout:",
-    [END_EITHER_STORE] = "a store (file:///dir)",
+    [END_EITHER_STORE] = "a store (s3://bucket/prefix or file:///dir)",
 };
 
 enum command

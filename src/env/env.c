@@ -56,8 +56,7 @@ env_shown(struct env *env, const struct env_row *row, const char *value)
     return shown;
 }
 
-/* The value of a variable, or NULL when it is not set or empty. */
-static const char *
+const char *
 variable_find(char *const *variables, const char *name)
 {
     size_t size = strlen(name);
@@ -116,8 +115,8 @@ newline_drop(struct text *text)
 
 /* An empty file is a mistake, although an empty variable is not: a mount that went wrong must not
  * turn a dump with rules into one without. */
-static const char *
-file_value(struct env *env, const char *name, const char *path)
+const char *
+variable_file(struct env *env, const char *name, const char *path)
 {
     struct text text = {0};
     const char *value = NULL;
@@ -160,7 +159,7 @@ value_find(struct env *env, char *const *variables, const char *name, enum env_o
     }
     if (path == NULL)
         return NULL;
-    value = file_value(env, name, path);
+    value = variable_file(env, name, path);
     *origin = value == NULL ? ENV_WRONG : ENV_FILE;
     return value;
 }
@@ -171,10 +170,7 @@ value_mistake(struct env *env, const struct env_row *row, const char *value)
     const char *shown = env_shown(env, row, value);
     struct text allowed = {0};
 
-    if (row->type == TYPE_PLACE && env_place(value) == PLACE_S3)
-        env_mistake(env, "%s is %s: S3 comes with a later version; file:///dir is a store today",
-                    row->name, shown);
-    else if (row->type == TYPE_PLACE && strncmp(value, "file:", 5) == 0)
+    if (row->type == TYPE_PLACE && strncmp(value, "file:", 5) == 0)
         env_mistake(env,
                     "%s is %s: a directory has three slashes and an absolute path, file:///dir",
                     row->name, shown);
@@ -263,6 +259,7 @@ env_read(struct env *env, char *const *arguments, char *const *variables)
     unknown_find(env, variables);
     rows_read(env, variables);
     password_read(env, variables);
+    foreign_read(env, variables);
     command_choose(env, arguments);
     return env->mistakes.size == 0 || command_is_reference(env);
 }

@@ -5,6 +5,7 @@
  *                   ├── name.c        REPLICA_JBOS=4  -> "did you mean REPLICA_JOBS?"
  *                   └── env_print.c   -> env, help, docs/configuration.md
  *     command.def ───── command.c     which command, and is what it needs at its two ends
+ *     foreign.def ───── env_foreign.c AWS_REGION=eu-1  -> env.foreign.region
  *
  * There are no configuration files and no flags.  Each variable X may be given as X_FILE, the path
  * of a file that holds the value.  All mistakes are collected, none is the first one, and a
@@ -34,7 +35,7 @@ enum place {
     PLACE_POSTGRES, /* postgres://, postgresql://, or postgres: for the PG* variables alone */
     PLACE_DIR,      /* file:///dir, a store */
     PLACE_STDOUT,   /* stdout: */
-    PLACE_S3,       /* s3://, known by name only: env_read refuses it */
+    PLACE_S3,       /* s3://bucket/prefix, a store */
     PLACE_UNKNOWN,
 };
 
@@ -48,6 +49,10 @@ enum command {
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_YES, PROGRESS_NO };
 
+/* REPLICA_S3_PATH_STYLE and REPLICA_S3_SSE. */
+enum env_path_style { ENV_STYLE_AUTO, ENV_STYLE_PATH, ENV_STYLE_HOST };
+enum env_sse { ENV_SSE_AUTO, ENV_SSE_AES256, ENV_SSE_KMS, ENV_SSE_KMS_DSSE };
+
 /* Where a value comes from.  ENV_WRONG: what was given is a mistake, so the default stands. */
 enum env_origin { ENV_DEFAULT, ENV_GIVEN, ENV_FILE, ENV_WRONG };
 
@@ -56,6 +61,13 @@ enum env_variable {
 #include "env/env.def"
 #undef VAR
     ENV_VARIABLES_COUNT
+};
+
+/* What others' variables say, as it was given.  A *_file is a path. */
+struct env_foreign {
+#define FOREIGN(member, ...) const char *member;
+#include "env/foreign.def"
+#undef FOREIGN
 };
 
 struct env {
@@ -67,6 +79,10 @@ struct env {
     const char *dump;                             /* "latest" or a dump's name */
     bool compress;
     int compress_level; /* of zstd, -5 .. 19 */
+    enum env_path_style s3_path_style;
+    enum env_sse s3_sse;
+    const char *s3_kms_key, *s3_storage_class;
+    struct env_foreign foreign;
     bool clean, owners, privileges;
     unsigned jobs; /* 1 .. 64 */
     uint64_t memory_bytes;

@@ -27,7 +27,7 @@ env_place(const char *url)
 bool
 env_place_is_store(enum place place)
 {
-    return place == PLACE_DIR;
+    return place == PLACE_DIR || place == PLACE_S3;
 }
 
 /* Whether it is nothing but hosts and numeric ports, "db:5432,[::1]:5433": then no colon introduces

@@ -97,6 +97,24 @@ env_add_value(const char *name, const char *value, struct text *text)
     add_value(name, value, ENV_GIVEN, text);
 }
 
+/* Those that are set.  An endpoint may hold a password, although none belongs there. */
+static void
+add_foreign_values(const struct env *env, struct text *text)
+{
+    struct arena arena = {0};
+
+    for (size_t i = 0; i < FOREIGN_COUNT; i++) {
+        const struct foreign_row *row = &foreign_rows[i];
+        const char *value = foreign_value(env, row);
+        if (*value == '\0')
+            continue;
+        if (strstr(value, "://") != NULL)
+            value = env_place_safe(&arena, value);
+        env_add_value(row->name, row->secret ? "(set, not shown)" : value, text);
+    }
+    arena_free(&arena);
+}
+
 void
 env_add_values(const struct env *env, struct text *text)
 {
@@ -112,6 +130,7 @@ env_add_values(const struct env *env, struct text *text)
         add_value(row->name, text_of(&value), env->origins[i], text);
     }
     text_free(&value);
+    add_foreign_values(env, text);
 }
 
 /* Add a sentence in lines of at most HELP_COLUMNS. */
@@ -174,6 +193,7 @@ env_add_help(struct text *text)
     text_add(
         text,
         "replica moves a PostgreSQL database through a store, hiding what must not be seen.\n\n"
+        "  REPLICA_FROM=postgres://me@source/shop REPLICA_TO=s3://bucket/shop replica\n"
         "  REPLICA_FROM=postgres://me@source/shop REPLICA_TO=file:///backup replica\n"
         "  REPLICA_FROM=file:///backup REPLICA_TO=postgres://me@target/shop replica\n"
         "  REPLICA_FROM=file:///backup replica list\n\n"
@@ -182,6 +202,8 @@ env_add_help(struct text *text)
     help_variables(text);
     text_add(text, "\nPGHOST, PGPASSWORD, PGSSLMODE and all others of libpq keep their meaning;\n"
                    "there is also PGPASSWORD_FILE.\n"
+                   "AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL_S3 and the others of Amazon's\n"
+                   "SDKs that concern S3 keep theirs; docs/configuration.md lists them.\n"
                    "\nExit status:\n");
     for (size_t i = 0; i < sizeof exits / sizeof *exits; i++)
         text_addf(text, "  %3d  %s\n", exits[i].status, exit_sentences[exits[i].err]);
@@ -254,7 +276,7 @@ markdown_variables(struct text *text)
              "\n## Variables\n\n"
              "- An empty value is the same as none.\n"
              "- `X_FILE` instead of `X` names a file that holds the value, for every variable\n"
-             "  on this page. One newline at its end is dropped, also CRLF. It may hold 1 MiB\n"
+             "  of replica's own. One newline at its end is dropped, also CRLF. It may hold 1 MiB\n"
              "  and no zero byte. Both set, a file that cannot be read and a file that is\n"
              "  empty are mistakes.\n"
              "- A variable that starts with `REPLICA_` and does not stand here is a mistake;\n"
@@ -293,6 +315,33 @@ markdown_libpq(struct text *text)
              "of `X_FILE` above.\n");
 }
 
+static const char *
+allowed_word(const char *allowed)
+{
+    return strcmp(allowed, "number") == 0 ? "1 to 9999"
+           : strcmp(allowed, "file") == 0 ? "a path"
+           : *allowed == '\0'             ? "–"
+                                          : allowed;
+}
+
+static void
+markdown_foreign(struct text *text)
+{
+    text_add(text,
+             "\n## Variables of Amazon's SDKs\n\n"
+             "They keep their documented meaning, and hold for a store that is `s3://…`. There are\n"
+             "no files of profiles. Keys come from the first of these that is set up: the\n"
+             "environment, a web identity, a container's endpoint, an instance's metadata. An empty\n"
+             "value is the same as none; a wrong one is a mistake when one of the two ends is S3.\n\n"
+             "| variable | allowed | meaning |\n|---|---|---|\n");
+    for (size_t i = 0; i < FOREIGN_COUNT; i++) {
+        text_addf(text, "| `%s` ", foreign_rows[i].name);
+        add_cell(allowed_word(foreign_rows[i].allowed), text);
+        add_cell(foreign_rows[i].sentence, text);
+        text_add(text, "|\n");
+    }
+}
+
 static void
 markdown_exits(struct text *text)
 {
@@ -323,5 +372,6 @@ env_add_markdown(struct text *text)
     markdown_commands(text);
     markdown_variables(text);
     markdown_libpq(text);
+    markdown_foreign(text);
     markdown_exits(text);
 }

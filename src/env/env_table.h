@@ -1,4 +1,5 @@
-/* env_table - the rows of env.def and command.def as data, for the files of this room only. */
+/* env_table - the rows of env.def, foreign.def and command.def as data, for the files of this room
+ * only. */
 #ifndef ENV_ENV_TABLE_H
 #define ENV_ENV_TABLE_H
 
@@ -40,6 +41,21 @@ struct env_row {
     size_t offset; /* of the member in struct env */
 };
 
+/* Count them. */
+enum {
+#define FOREIGN(member, ...) FOREIGN_##member,
+#include "env/foreign.def"
+#undef FOREIGN
+    FOREIGN_COUNT
+};
+
+struct foreign_row {
+    const char *name, *allowed;
+    bool secret;
+    const char *sentence;
+    size_t offset; /* of the member in struct env_foreign */
+};
+
 /* What a command needs at one of its ends. */
 enum command_end { END_ANY, END_POSTGRES, END_STORE, END_STDOUT, END_EITHER_STORE };
 
@@ -50,6 +66,7 @@ struct command_row {
 };
 
 extern const struct env_row env_rows[ENV_VARIABLES_COUNT];
+extern const struct foreign_row foreign_rows[FOREIGN_COUNT];
 extern const struct command_row command_rows[COMMANDS_COUNT]; /* [COMMAND_NONE] is empty */
 
 /* Add a sentence to the mistakes.  It is cut at MISTAKE_BYTES_MAX. */
@@ -57,6 +74,23 @@ void env_mistake(struct env *env, const char *format, ...) __attribute__((format
 
 /* A value as a sentence may show it: quoted, cut, without control characters and secrets. */
 const char *env_shown(struct env *env, const struct env_row *row, const char *value);
+
+/* The value of a variable, or NULL when it is not set or empty. */
+const char *variable_find(char *const *variables, const char *name);
+
+/* What a file holds, without one newline at its end.  NULL after a mistake, which names the
+ * variable name_FILE. */
+const char *variable_file(struct env *env, const char *name, const char *path);
+
+/* Read the variables of foreign.def.  Only when one of the two ends is S3 are wrong ones mistakes:
+ * who writes into a directory need not have his AWS_* in order. */
+void foreign_read(struct env *env, char *const *variables);
+
+/* Whether one of the two ends is S3. */
+bool foreign_matters(const struct env *env);
+
+/* The value of a row, "" when it is not set. */
+const char *foreign_value(const struct env *env, const struct foreign_row *row);
 
 /* The command of that name, or COMMAND_NONE. */
 enum command command_find(const char *name);

@@ -17,10 +17,12 @@ static const uint64_t MEMORY_AUTO_MAX = 256ull << 20;
 
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned) &&
                    sizeof(enum log_level) == sizeof(unsigned) &&
-                   sizeof(enum progress_mode) == sizeof(unsigned),
+                   sizeof(enum progress_mode) == sizeof(unsigned) &&
+                   sizeof(enum env_path_style) == sizeof(unsigned) &&
+                   sizeof(enum env_sse) == sizeof(unsigned),
                "choice_set writes any of them as unsigned");
 _Static_assert(LOG_TEXT == 0 && LOG_JSON == 1 && LOG_ERROR == 0 && LOG_DEBUG == 3 &&
-                   PROGRESS_NO == 2,
+                   PROGRESS_NO == 2 && ENV_STYLE_HOST == 2 && ENV_SSE_KMS_DSSE == 3,
                "the choices of env.def stand in the order of their enums");
 
 static const struct {
@@ -88,8 +90,7 @@ text_set(struct env *env, const struct env_row *row, const char *text)
 static bool
 place_set(struct env *env, const struct env_row *row, const char *text)
 {
-    enum place place = env_place(text);
-    return place != PLACE_UNKNOWN && place != PLACE_S3 && text_set(env, row, text);
+    return env_place(text) != PLACE_UNKNOWN && text_set(env, row, text);
 }
 
 static bool
