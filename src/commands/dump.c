@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "commands/commands.h"
 #include "commands/dump.h"
+#include "commands/open_store.h"
 #include "pg/pg_dump.h"
 #include "pg/recode.h"
 #include "pg/sql_target.h"
@@ -257,13 +258,26 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
            rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
 }
 
+/* What killed runs left is no reason to fail: the next run tries again. */
+static void
+dump_sweep(struct dump *dump)
+{
+    struct fault fault = {0};
+
+    if (!dump->store->ops->sweep(dump->store, &fault) && fault.err != ERR_STOPPED)
+        log_warning("unable to clear away what other runs may have left: %s", fault.text);
+}
+
 static bool
 dump_begin(struct dump *dump, struct fault *fault)
 {
     struct manifest *manifest = &dump->manifest;
 
-    dump->store = store_open(dump->env->to, true, dump->stop, fault);
-    if (dump->store == NULL || !dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
+    dump->store = open_store(dump->env, dump->env->to, true, dump->stop, fault);
+    if (dump->store == NULL)
+        return false;
+    dump_sweep(dump);
+    if (!dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
         return false;
     manifest->format = MANIFEST_FORMAT;
     if (!dump_name_read(manifest->name, &manifest->created_ms))
@@ -299,7 +313,7 @@ dump_end(struct dump *dump, struct fault *fault)
         for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
             object_sum(manifest, &manifest->tables[i].volumes[j]);
     manifest->finished_ms = clock_epoch_ms();
-    return manifest_write(dump->store, manifest, fault);
+    return manifest_write(dump->store, manifest, &dump->written, fault);
 }
 
 /* The bytes, in the order of a restore; the leader's COMMIT proves that the snapshot held till the
@@ -326,21 +340,36 @@ dump_walk(struct dump *dump, unsigned workers, size_t queued, struct fault *faul
     return done && dump_end(dump, fault);
 }
 
-/* What a failed dump has written is of no use: no manifest names it. */
+static const char *
+object_path(struct dump *dump, const struct manifest_object *object)
+{
+    return arena_print(&dump->arena, "%s/%s", dump->manifest.name, object->name);
+}
+
+/* What a failed dump has written is of no use: no manifest names it.  The switch, which ends
+ * whatever still waits, also bounds how long a store may take to remove it. */
 static void
 dump_undo(struct dump *dump)
 {
-    struct store_entry *entries;
-    size_t count;
-    struct fault ignored = {0};
-    if (!dump->store->ops->list(dump->store, dump->manifest.name, &dump->arena, &entries, &count,
-                                &ignored))
-        return;
-    for (size_t i = 0; i < count; i++) {
-        char path[STORE_NAME_MAX];
-        snprintf(path, sizeof path, "%s/%s", dump->manifest.name, entries[i].name);
-        dump->store->ops->remove(dump->store, path, &ignored);
-    }
+    const struct manifest *manifest = &dump->manifest;
+    const struct manifest_object *scripts[] = {&manifest->pre_data, &manifest->data,
+                                               &manifest->post_data};
+    size_t count = 0, most = sizeof scripts / sizeof *scripts;
+    struct fault fault = {0};
+
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        most += manifest->tables[i].volumes_count;
+    const char **names = arena_array(&dump->arena, most, sizeof *names);
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
+        if (scripts[i]->name != NULL)
+            names[count++] = object_path(dump, scripts[i]);
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
+            names[count++] = object_path(dump, &manifest->tables[i].volumes[j]);
+    stop_request(dump->stop, 0);
+    if (!dump->store->ops->remove_all(dump->store, names, count, &fault))
+        log_warning("objects of %s may be left, without a manifest: %s", manifest->name,
+                    fault.text);
 }
 
 static void
@@ -377,7 +406,7 @@ dump_command(struct dump *dump, struct fault *fault)
     progress_end(&dump->progress);
     if (done)
         dump_report(dump, begun_ms);
-    else
+    else if (dump->written == MANIFEST_NONE)
         dump_undo(dump);
     return done;
 }
@@ -389,6 +418,8 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
 
     pthread_mutex_init(&dump.lock, NULL);
     bool done = dump_command(&dump, fault);
+    if (!done)
+        stop_request(stop, 0); /* whoever tidies up after a failure gets seconds, not minutes */
     pg_close(&dump.leader);
     if (dump.store != NULL)
         store_close(dump.store);

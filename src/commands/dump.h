@@ -23,6 +23,7 @@ struct dump {
     struct catalog catalog;
     struct table_masks *masks;      /* masks[i] belongs to catalog.tables[i] */
     struct manifest manifest;
+    enum manifest_state written;    /* how far it came into the store */
     const char *suffix;             /* of object names: ".zst" or "" */
     const struct table **queue;     /* the tables to copy, largest first */
     struct manifest_table **entries; /* entries[i] belongs to queue[i] */

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "commands/commands.h"
+#include "commands/open_store.h"
 #include "commands/restore.h"
 #include "pg/sql_target.h"
 
@@ -124,7 +125,7 @@ export_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct export export = {.env = env, .stop = stop};
     struct crew crew = {.env = env, .stop = stop};
 
-    export.store = store_open(env->from, false, stop, fault);
+    export.store = open_store(env, env->from, false, stop, fault);
     bool done = export.store != NULL &&
                 manifest_read(export.store, env->dump, &export.arena, &export.manifest, fault);
     if (done) {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands/commands.h"
+#include "commands/open_store.h"
 #include "commands/restore.h"
 
 struct volume_job {
@@ -170,7 +171,7 @@ restore_command(struct restore *restore, struct fault *fault)
     uint64_t begun_ms = clock_ms();
     size_t tables;
 
-    restore->store = store_open(restore->env->from, false, restore->stop, fault);
+    restore->store = open_store(restore->env, restore->env->from, false, restore->stop, fault);
     if (restore->store == NULL ||
         !manifest_read(restore->store, restore->env->dump, &restore->arena, &restore->manifest,
                        fault) ||

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "commands/commands.h"
+#include "commands/open_store.h"
 #include "commands/output.h"
 #include "store/manifest.h"
 
@@ -133,7 +134,7 @@ show_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct arena arena = {0};
     struct text text = {0};
     struct manifest manifest;
-    struct store *store = store_open(env->store, false, stop, fault);
+    struct store *store = open_store(env, env->store, false, stop, fault);
     bool ok = store != NULL && manifest_read(store, env->dump, &arena, &manifest, fault);
 
     if (ok && env->log_format == LOG_JSON)

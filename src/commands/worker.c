@@ -48,8 +48,8 @@ worker_bytes(const struct env *env, bool dumps)
     uint64_t bytes = FLOW_BYTES_MAX + CONNECTION_BYTES;
 
     if (!dumps)
-        return bytes + decompress_bytes(COMPRESS_LEVEL_MAX);
-    bytes += COPY_OUT_BUFFER_BYTES + 4 * TRANSFORM_FIELD_BYTES;
+        return bytes + decompress_bytes(COMPRESS_LEVEL_MAX) + store_reader_bytes(env->store);
+    bytes += store_writer_bytes(env->store) + COPY_OUT_BUFFER_BYTES + 4 * TRANSFORM_FIELD_BYTES;
     return bytes + (env->compress ? compress_bytes(env->compress_level) : 0);
 }
 

@@ -57,7 +57,7 @@ struct crew {
 void worker_open(struct worker *worker, struct crew *crew);
 void worker_close(struct worker *worker);
 
-/* Memory of one worker at this compression, in bytes. */
+/* Memory of one worker at this compression and with this store, in bytes. */
 uint64_t worker_bytes(const struct env *env, bool dumps);
 
 /* How many workers REPLICA_MEMORY allows, at most REPLICA_JOBS; refuses (ERR_CONFIG) when not even

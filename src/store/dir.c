@@ -10,19 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/random.h"
 #include "store/durable.h"
+#include "store/file_lock.h"
 
-enum {
-    FILE_MODE = 0640,
-    LOCK_WAIT_MS_MAX = 5 * 60 * 1000, /* a change of the index takes seconds, on a slow disk too */
-    LOCK_PAUSE_MS = 50,
-};
+enum { FILE_MODE = 0640 };
 
 struct dir {
     struct store store;
@@ -46,25 +41,15 @@ struct dir_reader {
     char name[STORE_NAME_MAX + 1];
 };
 
-/* The system's words for an error, as a part of a sentence: "no space left on device". */
-static const char *
-reason(char buffer[static 128], int error)
-{
-    snprintf(buffer, 128, "%s", strerror(error));
-    if (buffer[0] >= 'A' && buffer[0] <= 'Z' && buffer[1] >= 'a' && buffer[1] <= 'z')
-        buffer[0] = (char) (buffer[0] - 'A' + 'a');
-    return buffer;
-}
-
 /* "unable to <verb> <path>/<name>: <reason>", from errno. */
 static bool
 refuse(const struct dir *dir, const char *verb, const char *name, struct fault *fault)
 {
-    char words[128];
+    char words[ERROR_WORDS_MAX];
     int error = errno;
 
     return fault_set(fault, ERR_STORE, "unable to %s %s%s%s: %s", verb, dir->path,
-                     name[0] == '\0' ? "" : "/", name, reason(words, error));
+                     name[0] == '\0' ? "" : "/", name, error_words(words, error));
 }
 
 /* The part of an object's name behind its directory. */
@@ -150,11 +135,11 @@ dir_put_write(struct store_writer *base, const void *data, size_t size, struct f
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0) {
-            char words[128];
+            char words[ERROR_WORDS_MAX];
             int error = errno;
             return fault_set(
                 fault, ERR_STORE, "unable to write %zu bytes to %s/%s at offset %llu: %s", size,
-                dir->path, writer->name, (unsigned long long) writer->bytes, reason(words, error));
+                dir->path, writer->name, (unsigned long long) writer->bytes, error_words(words, error));
         }
         at += written;
         size -= (size_t) written;
@@ -194,6 +179,27 @@ dir_put_commit(struct store_writer *base, struct fault *fault)
                    refuse(dir, "flush the directory of", writer->name, fault);
     writer_free(writer);
     return flushed;
+}
+
+/* The lock is what keeps others away. */
+static bool
+dir_put_swap(struct store *store, const char *name, const void *data, size_t size,
+             const char *version, enum swap *swap, struct fault *fault)
+{
+    assert(((struct dir *) store)->lock_fd >= 0 && version[0] == '\0');
+    *swap = SWAP_DONE;
+    return store_write(store, name, data, size, fault);
+}
+
+static bool
+dir_exists(struct store *store, const char *name, bool *exists, struct fault *fault)
+{
+    const struct dir *dir = (struct dir *) store;
+    struct stat stat;
+
+    assert(store_name_valid(name));
+    *exists = fstatat(dir->fd, name, &stat, 0) == 0;
+    return *exists || errno == ENOENT || refuse(dir, "look for", name, fault);
 }
 
 static bool
@@ -371,24 +377,22 @@ dir_remove(struct store *store, const char *name, struct fault *fault)
     return directory_flush(dir->fd) || refuse(dir, "flush the directory of", directory, fault);
 }
 
-/* Ask again and again rather than wait inside flock(), which the stop switch could not end. */
 static bool
-lock_wait(struct dir *dir, int fd, struct fault *fault)
+dir_remove_all(struct store *store, const char *const *names, size_t count, struct fault *fault)
 {
-    uint64_t begun_ms = clock_ms();
+    bool removed = true;
 
-    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno != EWOULDBLOCK)
-            return refuse(dir, "lock", ".lock", fault);
-        if (clock_ms() - begun_ms > LOCK_WAIT_MS_MAX)
-            return fault_set(fault, ERR_LOCKED,
-                             "%s/.lock is still held by another process after %d s", dir->path,
-                             LOCK_WAIT_MS_MAX / 1000);
-        if (stop_wait(dir->store.stop, -1, 0, LOCK_PAUSE_MS, fault) < 0)
-            return false;
-    }
+    for (size_t i = 0; i < count; i++)
+        removed = dir_remove(store, names[i], fault) && removed;
+    return removed;
+}
+
+/* Temporary files cost no more than their room, and everybody can see them. */
+static bool
+dir_sweep(struct store *store, struct fault *fault)
+{
+    (void) store;
+    (void) fault;
     return true;
 }
 
@@ -398,19 +402,10 @@ dir_lock(struct store *store, struct fault *fault)
     struct dir *dir = (struct dir *) store;
 
     pthread_mutex_lock(&dir->lock);
-    int fd = openat(dir->fd, ".lock", O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-    if (fd < 0) {
-        refuse(dir, "open", ".lock", fault);
+    dir->lock_fd = file_lock(dir->fd, dir->path, dir->store.stop, fault);
+    if (dir->lock_fd < 0)
         pthread_mutex_unlock(&dir->lock);
-        return false;
-    }
-    if (!lock_wait(dir, fd, fault)) {
-        close(fd);
-        pthread_mutex_unlock(&dir->lock);
-        return false;
-    }
-    dir->lock_fd = fd;
-    return true;
+    return dir->lock_fd >= 0;
 }
 
 static void
@@ -444,6 +439,8 @@ static const struct store_ops dir_ops = {
     .put_write = dir_put_write,
     .put_commit = dir_put_commit,
     .put_abort = dir_put_abort,
+    .put_swap = dir_put_swap,
+    .exists = dir_exists,
     .get_begin = dir_get_begin,
     .get_read = dir_get_read,
     .get_end = dir_get_end,
@@ -451,6 +448,8 @@ static const struct store_ops dir_ops = {
     .directories = dir_directories,
     .directory_take = dir_directory_take,
     .remove = dir_remove,
+    .remove_all = dir_remove_all,
+    .sweep = dir_sweep,
     .lock = dir_lock,
     .unlock = dir_unlock,
     .close = dir_close,

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "store/manifest.h"
 
 enum {
     NAMES_TRIED_MAX = 10000, /* runs that begin in the same ten seconds */
+    STEP_MAX = 16,           /* from one name that is taken to the next one */
     NAMES_SHOWN_MAX = 5,     /* in a sentence */
 };
 
@@ -38,21 +40,26 @@ dump_name_read(const char *name, uint64_t *created_ms)
     return true;
 }
 
+/* Two runs that saw each other take one name would meet again at the next one; steps of chance part
+ * them. */
 bool
 dump_name_take(struct store *store, struct arena *arena, const char **name, struct fault *fault)
 {
-    uint64_t now_ms = clock_epoch_ms();
+    uint64_t begun_ms = clock_epoch_ms(), step = 0;
+    struct random random;
 
-    for (uint64_t i = 0; i < NAMES_TRIED_MAX; i++) {
+    random_init(&random);
+    for (uint64_t i = 0; step < NAMES_TRIED_MAX; i++) {
         char tried[DUMP_NAME_MAX];
         bool taken;
-        snprintf(tried, sizeof tried, "dump-%" PRIu64, now_ms + i);
+        snprintf(tried, sizeof tried, "dump-%" PRIu64, begun_ms + step);
         if (!store->ops->directory_take(store, tried, &taken, fault))
             return false;
         if (taken) {
             *name = arena_text(arena, tried);
             return true;
         }
+        step += 1 + random_below(&random, i < STEP_MAX ? i + 1 : STEP_MAX);
     }
     return fault_set(fault, ERR_LOCKED,
                      "%s has dumps of every moment in the next %d s; is the clock right?",
@@ -67,26 +74,30 @@ found_compare(const void *a, const void *b)
     return (first->created_ms > second->created_ms) - (first->created_ms < second->created_ms);
 }
 
-static bool
+bool
 manifest_exists(struct store *store, const char *dump, bool *exists, struct fault *fault)
 {
     char name[STORE_NAME_MAX + 1];
-    struct store_reader *reader;
 
     snprintf(name, sizeof name, "%s/manifest.json", dump);
-    if (!store->ops->get_begin(store, name, &reader, fault))
-        return false;
-    *exists = reader != NULL;
-    if (reader != NULL)
-        store->ops->get_end(reader);
-    return true;
+    return store->ops->exists(store, name, exists, fault);
 }
 
-/* Every dump, oldest first, without a look into its manifest.  Of one whose manifest cannot even be
- * opened we know that it is there. */
+/* Of a dump whose manifest cannot even be looked for we know that it is there. */
 static bool
-dumps_find(struct store *store, struct arena *arena, struct found **found, size_t *count,
-           struct fault *fault)
+is_complete(struct store *store, struct found *dump)
+{
+    struct fault unknown = {0};
+
+    if (!manifest_exists(store, dump->name, &dump->complete, &unknown))
+        dump->complete = true;
+    return dump->complete;
+}
+
+/* Every dump, complete or not, oldest first. */
+static bool
+directories_find(struct store *store, struct arena *arena, struct found **found, size_t *count,
+                 struct fault *fault)
 {
     const char **names;
     size_t names_count;
@@ -97,13 +108,8 @@ dumps_find(struct store *store, struct arena *arena, struct found **found, size_
     *count = 0;
     for (size_t i = 0; i < names_count; i++) {
         struct found *dump = &(*found)[*count];
-        struct fault unopened = {0};
-        if (!dump_name_read(names[i], &dump->created_ms))
-            continue;
         dump->name = names[i];
-        if (!manifest_exists(store, names[i], &dump->complete, &unopened))
-            dump->complete = true;
-        (*count)++;
+        *count += dump_name_read(names[i], &dump->created_ms);
     }
     if (*count > 0)
         qsort(*found, *count, sizeof **found, found_compare);
@@ -147,14 +153,14 @@ add_names(struct text *text, const struct found *found, size_t count)
 
 /* There is no such dump: say so, and what there is instead. */
 static bool
-refuse(struct store *store, const char *wanted, const struct found *found, size_t count,
+refuse(struct store *store, const char *wanted, struct found *found, size_t count,
        struct fault *fault)
 {
     size_t incomplete = 0;
     struct text others = {0};
 
     for (size_t i = 0; i < count; i++) {
-        if (!found[i].complete && strcmp(found[i].name, wanted) == 0)
+        if (!is_complete(store, &found[i]) && strcmp(found[i].name, wanted) == 0)
             return fault_set(fault, ERR_STORE,
                              "%s in %s has no manifest: its run is still going on or was killed",
                              wanted, store->url);
@@ -177,13 +183,14 @@ refuse(struct store *store, const char *wanted, const struct found *found, size_
     return false;
 }
 
-/* Also when its manifest turns out to be unreadable, the newest is the latest: to fall back to an
- * older one would restore other data than was asked for. */
+/* The newest complete one, looked for from the end, since in S3 each look is a request.  Also when
+ * its manifest turns out to be unreadable, the newest is the latest: to fall back to an older one
+ * would restore other data than was asked for. */
 static const struct found *
-latest(const struct found *found, size_t count)
+latest_find(struct store *store, struct found *found, size_t count)
 {
     for (size_t i = count; i-- > 0;)
-        if (found[i].complete)
+        if (is_complete(store, &found[i]))
             return &found[i];
     return NULL;
 }
@@ -193,6 +200,7 @@ manifest_read(struct store *store, const char *name, struct arena *arena, struct
               struct fault *fault)
 {
     struct found *found;
+    const struct found *newest = NULL;
     size_t count;
     uint64_t created_ms;
     bool exists = false;
@@ -203,9 +211,10 @@ manifest_read(struct store *store, const char *name, struct arena *arena, struct
         if (exists)
             return true;
     }
-    if (!dumps_find(store, arena, &found, &count, fault))
+    if (!directories_find(store, arena, &found, &count, fault))
         return false;
-    const struct found *newest = strcmp(name, "latest") == 0 ? latest(found, count) : NULL;
+    if (strcmp(name, "latest") == 0)
+        newest = latest_find(store, found, count);
     if (newest == NULL)
         return refuse(store, name, found, count, fault);
     if (!named_read(store, newest->name, arena, manifest, &exists, fault))
@@ -248,7 +257,7 @@ dumps_list(struct store *store, struct arena *arena, struct dump_entry **entries
 {
     struct found *found;
 
-    if (!dumps_find(store, arena, &found, count, fault))
+    if (!directories_find(store, arena, &found, count, fault))
         return false;
     *entries = arena_array(arena, *count, sizeof **entries);
     for (size_t i = 0; i < *count; i++)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -60,4 +61,13 @@ write_behind(int fd, uint64_t written, uint64_t *sent)
         return;
     sync_file_range(fd, (off_t) *sent, (off_t) (written - *sent), SYNC_FILE_RANGE_WRITE);
     *sent = written;
+}
+
+const char *
+error_words(char words[static ERROR_WORDS_MAX], int error)
+{
+    snprintf(words, ERROR_WORDS_MAX, "%s", strerror(error));
+    if (words[0] >= 'A' && words[0] <= 'Z' && words[1] >= 'a' && words[1] <= 'z')
+        words[0] = (char) (words[0] - 'A' + 'a');
+    return words;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DIRECTORY_MODE = 0750, WRITE_BEHIND_BYTES = 4 * 1024 * 1024 };
+enum { DIRECTORY_MODE = 0750, WRITE_BEHIND_BYTES = 4 * 1024 * 1024, ERROR_WORDS_MAX = 128 };
 
 /* Flush a directory's entries to the disk.  Some network file systems know no such thing (EINVAL);
  * that is no failure.  False with errno. */
@@ -19,5 +19,8 @@ bool directories_make(const char *path);
  * end has little left to wait for.  written is the file's size, *sent how much has been begun.  A
  * hint: nothing is promised and nothing can fail. */
 void write_behind(int fd, uint64_t written, uint64_t *sent);
+
+/* The system's words for an error, as a part of a sentence: "no space left on device". */
+const char *error_words(char words[static ERROR_WORDS_MAX], int error);
 
 #endif

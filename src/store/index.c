@@ -1,13 +1,25 @@
 /* index - see index.h.
  *
  *     directories  ∩  those with a manifest  =  the dumps of the new index
- *     the entry of each: the manifest in hand, else its line in the old index, else its manifest */
+ *     the entry of each: the manifest in hand, else its line in the old index, else its manifest
+ *
+ * A round reads the version that is there before it lists.  So when a swap succeeds, whoever comes
+ * later with another manifest finds our index and adds to it; and whoever came before stands in our
+ * listing.  Where the store does not say what a write has replaced, another round looks whether what
+ * lies there by then is still the truth. */
 #include "store/index.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/random.h"
+
+enum {
+    ROUNDS_MAX = 100,           /* writers that end at the same moment: one wins each round */
+    ROUNDS_MS_MAX = 120 * 1000,
+    PAUSE_MS_MAX = 2000,
+};
 
 struct line {
     const char *name, *database;
@@ -75,18 +87,17 @@ line_from_index(struct line *line, const struct json *old, const char *name)
 /* An index that is no JSON is not repaired but made anew: nothing stands in it that the manifests
  * do not know. */
 static bool
-old_read(struct store *store, struct arena *arena, const struct json **old, struct fault *fault)
+old_read(struct store *store, struct arena *arena, struct text *text, const struct json **old,
+         char version[static STORE_VERSION_MAX], struct fault *fault)
 {
-    struct text text = {0};
     struct fault unparsed = {0};
-    bool found;
 
-    bool read = store_read(store, "index.json", INDEX_BYTES_MAX, &text, &found, fault);
     *old = NULL;
-    if (read && found)
-        *old = json_parse(arena, text_of(&text), text.size, "index.json", &unparsed);
-    text_free(&text);
-    return read;
+    if (!store_read_version(store, "index.json", INDEX_BYTES_MAX, text, version, fault))
+        return false;
+    if (text->size > 0)
+        *old = json_parse(arena, text->data, text->size, "index.json", &unparsed);
+    return true;
 }
 
 /* The line of one directory, if it is a complete dump.  A manifest that cannot be read is left out:
@@ -95,8 +106,7 @@ static bool
 line_find(struct store *store, const struct json *old, const struct manifest *manifest,
           const char *name, struct arena *arena, struct line *line)
 {
-    char object[STORE_NAME_MAX + 1];
-    struct store_reader *reader = NULL;
+    bool exists = false;
     struct manifest *found = arena_take(arena, sizeof *found);
     struct fault unread = {0};
 
@@ -104,10 +114,8 @@ line_find(struct store *store, const struct json *old, const struct manifest *ma
         line_from_manifest(line, manifest);
         return true;
     }
-    snprintf(object, sizeof object, "%s/manifest.json", name);
-    if (!store->ops->get_begin(store, object, &reader, &unread) || reader == NULL)
+    if (!manifest_exists(store, name, &exists, &unread) || !exists)
         return false;
-    store->ops->get_end(reader);
     if (line_from_index(line, old, name))
         return true;
     if (!manifest_read(store, name, arena, found, &unread))
@@ -140,32 +148,68 @@ lines_add(struct store *store, const struct json *old, const struct manifest *ma
     return true;
 }
 
+/* One round.  *done is false when there has to be another one. */
 static bool
-update_locked(struct store *store, const struct manifest *manifest, struct arena *arena,
-              struct text *text, struct fault *fault)
+round_run(struct store *store, const struct manifest *manifest, struct arena *arena,
+          enum swap *swap, bool *done, struct fault *fault)
 {
+    struct text before = {0}, text = {0};
+    char version[STORE_VERSION_MAX];
     const struct json *old;
 
-    if (!old_read(store, arena, &old, fault))
-        return false;
-    text_add(text, "{\"dumps\":[");
-    if (!lines_add(store, old, manifest, arena, text, fault))
-        return false;
-    text_add(text, "]}\n");
-    return store_write(store, "index.json", text->data, text->size, fault);
+    *done = false;
+    bool ok = old_read(store, arena, &before, &old, version, fault);
+    text_add(&text, "{\"dumps\":[");
+    ok = ok && lines_add(store, old, manifest, arena, &text, fault);
+    text_add(&text, "]}\n");
+    if (ok && before.size == text.size && memcmp(before.data, text.data, text.size) == 0) {
+        *done = true;
+    } else if (ok) {
+        ok = store->ops->put_swap(store, "index.json", text.data, text.size, version, swap, fault);
+        *done = *swap == SWAP_DONE;
+    }
+    text_free(&before);
+    text_free(&text);
+    return ok;
+}
+
+/* Writers that met once meet again unless chance parts them. */
+static bool
+pause_before(struct store *store, unsigned round, struct fault *fault)
+{
+    struct random random;
+    unsigned most_ms = round < 6 ? 50u << round : PAUSE_MS_MAX;
+
+    random_init(&random);
+    return stop_wait(store->stop, -1, 0, (int) random_below(&random, most_ms) + 1, fault) >= 0;
+}
+
+static bool
+update_locked(struct store *store, const struct manifest *manifest, struct fault *fault)
+{
+    uint64_t begun_ms = clock_ms();
+    bool done = false;
+
+    for (unsigned round = 0; round < ROUNDS_MAX && clock_ms() - begun_ms < ROUNDS_MS_MAX; round++) {
+        struct arena arena = {0};
+        enum swap swap = SWAP_DONE;
+        bool ok = round_run(store, manifest, &arena, &swap, &done, fault);
+        arena_free(&arena);
+        if (!ok || done)
+            return ok;
+        if (swap == SWAP_CONFLICT && !pause_before(store, round, fault))
+            return false;
+    }
+    return fault_set(fault, ERR_LOCKED, "index.json in %s was changed by others all the time",
+                     store->url);
 }
 
 bool
 index_update(struct store *store, const struct manifest *manifest, struct fault *fault)
 {
-    struct arena arena = {0};
-    struct text text = {0};
-
     if (!store->ops->lock(store, fault))
         return false;
-    bool updated = update_locked(store, manifest, &arena, &text, fault);
+    bool updated = update_locked(store, manifest, fault);
     store->ops->unlock(store);
-    text_free(&text);
-    arena_free(&arena);
     return updated;
 }

@@ -4,7 +4,7 @@
  * of a manifest brings the index up to date with that truth, so what a killed run left out, the
  * next one puts in.
  *
- * Threads, processes: any number; the store's lock is taken. */
+ * Threads, processes: any number; what keeps them apart is the store's lock, or put_swap(). */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
 

@@ -183,13 +183,46 @@ complete(struct manifest *manifest)
     }
 }
 
+/* Until the commit nothing can have arrived. */
+static bool
+text_put(struct store *store, const char *name, const struct text *text,
+         enum manifest_state *state, struct fault *fault)
+{
+    struct store_writer *writer = store->ops->put_begin(store, name, fault);
+    struct fault unknown = {0};
+    bool exists = true;
+
+    if (writer == NULL)
+        return false;
+    if (!store->ops->put_write(writer, text->data, text->size, fault) ||
+        stop_requested(store->stop)) {
+        store->ops->put_abort(writer);
+        return fault_set(fault, ERR_STOPPED, "stopped before %s was written", name);
+    }
+    *state = MANIFEST_THERE;
+    if (store->ops->put_commit(writer, fault))
+        return true;
+    if (!store->ops->puts_may_arrive && store->ops->exists(store, name, &exists, &unknown) &&
+        !exists) {
+        *state = MANIFEST_NONE;
+        return false;
+    }
+    *state = MANIFEST_PERHAPS;
+    return fault_because(fault,
+                         "while writing %s; it may have arrived, so what the dump has written is "
+                         "left",
+                         name);
+}
+
 bool
-manifest_write(struct store *store, struct manifest *manifest, struct fault *fault)
+manifest_write(struct store *store, struct manifest *manifest, enum manifest_state *state,
+               struct fault *fault)
 {
     struct text text = {0};
     char name[STORE_NAME_MAX + 1];
     bool written;
 
+    *state = MANIFEST_NONE;
     complete(manifest);
     manifest_add(&text, manifest);
     snprintf(name, sizeof name, "%s/manifest.json", manifest->name);
@@ -199,7 +232,7 @@ manifest_write(struct store *store, struct manifest *manifest, struct fault *fau
                             "may have; dump fewer tables at once",
                             manifest->name, text.size, MANIFEST_BYTES_MAX);
     else
-        written = store_write(store, name, text.data, text.size, fault);
+        written = text_put(store, name, &text, state, fault);
     text_free(&text);
     if (!written)
         return false;

@@ -52,17 +52,28 @@ struct manifest {
     uint64_t rows, plain_bytes, stored_bytes; /* sums over all objects */
 };
 
-/* Write <name>/manifest.json, then bring index.json up to date under the store's lock.
+/* How far manifest_write() came. */
+enum manifest_state {
+    MANIFEST_NONE,    /* there is none, and none will come: what the dump has written may go */
+    MANIFEST_PERHAPS, /* the store did not say; it may be there, or arrive later */
+    MANIFEST_THERE,   /* the dump exists */
+};
+
+/* Write <name>/manifest.json, then bring index.json up to date.
  * Fills in what follows from the rest: format, created_ms (from the name), rows of each table, the
  * three sums.  Of the six texts from replica_version to snapshot, NULL is written as "".
  * When only the index fails the dump exists nevertheless, and the sentence says so. */
-bool manifest_write(struct store *store, struct manifest *manifest, struct fault *fault);
+bool manifest_write(struct store *store, struct manifest *manifest, enum manifest_state *state,
+                    struct fault *fault);
 
 /* Read one.  name is a dump's name, or "latest": the newest complete one.  ERR_STORE when there is
  * none (the sentence names what there is), ERR_INTEGRITY when it is not a manifest, ERR_CONFIG when
  * its format or its compression is newer than ours. */
 bool manifest_read(struct store *store, const char *name, struct arena *arena,
                    struct manifest *manifest, struct fault *fault);
+
+/* Whether a dump has a manifest. */
+bool manifest_exists(struct store *store, const char *dump, bool *exists, struct fault *fault);
 
 /* The manifest as JSON, and back from size bytes that stand in the dump called name. */
 void manifest_add(struct text *text, const struct manifest *manifest);

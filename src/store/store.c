@@ -6,56 +6,46 @@
 #include <string.h>
 
 #include "store/dir.h"
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-        return (c | 0x20) - 'a' + 10;
-    return -1;
-}
-
-/* Decode the path of a file URL.  A bare '?' or '#' would begin a query or a fragment, which a
- * directory does not have: rather than guess, demand %3F or %23. */
-static bool
-path_decode(struct text *path, const char *url, const char *encoded, struct fault *fault)
-{
-    for (const char *at = encoded; *at != '\0'; at++) {
-        char c = *at;
-        if (c == '?' || c == '#')
-            return fault_set(fault, ERR_CONFIG, "'%c' in %s must be written as %%%02X", c, url,
-                             (unsigned) c);
-        if (c == '%') {
-            int high = hex_value(at[1]), low = high < 0 ? -1 : hex_value(at[2]);
-            if (low < 0 || high * 16 + low == 0)
-                return fault_set(fault, ERR_CONFIG,
-                                 "'%%' in %s must be followed by two hexadecimal digits other than "
-                                 "00; the character itself is written as %%25",
-                                 url);
-            c = (char) (high * 16 + low);
-            at += 2;
-        }
-        text_add_bytes(path, &c, 1);
-    }
-    return true;
-}
+#include "store/s3_store.h"
+#include "store/s3_writer.h"
+#include "store/store_url.h"
 
 struct store *
-store_open(const char *url, bool create, struct stop *stop, struct fault *fault)
+store_open(const char *url, const struct s3_config *s3, bool create, struct stop *stop,
+           struct fault *fault)
 {
-    static const char scheme[] = "file://";
     struct text path = {0};
     struct store *store = NULL;
 
     assert(stop != NULL);
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || url[sizeof scheme - 1] != '/')
-        fault_set(fault, ERR_CONFIG, "%s names no store: one is written as file:///directory", url);
-    else if (path_decode(&path, url, url + sizeof scheme - 1, fault))
-        store = dir_open(url, text_of(&path), create, stop, fault);
+    switch (store_url_scheme(url)) {
+    case STORE_URL_DIR:
+        if (store_url_path(url, &path, fault))
+            store = dir_open(url, text_of(&path), create, stop, fault);
+        break;
+    case STORE_URL_S3:
+        assert(s3 != NULL);
+        store = s3_store_open(url, s3, stop, fault);
+        break;
+    case STORE_URL_NONE:
+        fault_set(fault, ERR_CONFIG,
+                  "%s names no store: one is written as s3://bucket/prefix or file:///directory",
+                  url);
+    }
     text_free(&path);
     return store;
+}
+
+uint64_t
+store_writer_bytes(const char *url)
+{
+    return store_url_scheme(url) == STORE_URL_S3 ? S3_WRITER_BYTES : 0;
+}
+
+uint64_t
+store_reader_bytes(const char *url)
+{
+    return store_url_scheme(url) == STORE_URL_S3 ? S3_CONNECTION_BYTES : 0;
 }
 
 void
@@ -101,9 +91,10 @@ read_all(struct store_reader *reader, const char *name, size_t bytes_max, struct
     }
 }
 
-bool
-store_read(struct store *store, const char *name, size_t bytes_max, struct text *text, bool *found,
-           struct fault *fault)
+/* version may be NULL. */
+static bool
+read_object(struct store *store, const char *name, size_t bytes_max, struct text *text, bool *found,
+            char *version, struct fault *fault)
 {
     struct store_reader *reader;
 
@@ -113,8 +104,27 @@ store_read(struct store *store, const char *name, size_t bytes_max, struct text 
     if (reader == NULL)
         return true;
     bool done = read_all(reader, name, bytes_max, text, fault);
+    if (version != NULL)
+        memcpy(version, reader->version, STORE_VERSION_MAX);
     store->ops->get_end(reader);
     return done;
+}
+
+bool
+store_read(struct store *store, const char *name, size_t bytes_max, struct text *text, bool *found,
+           struct fault *fault)
+{
+    return read_object(store, name, bytes_max, text, found, NULL, fault);
+}
+
+bool
+store_read_version(struct store *store, const char *name, size_t bytes_max, struct text *text,
+                   char version[static STORE_VERSION_MAX], struct fault *fault)
+{
+    bool found;
+
+    version[0] = '\0';
+    return read_object(store, name, bytes_max, text, &found, version, fault);
 }
 
 bool

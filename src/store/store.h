@@ -1,6 +1,9 @@
 /* store - where dumps lie: named objects under one prefix, written once, whole or not at all.
  *
- * A driver (dir.c now, s3.c later) is a struct whose first member is struct store.  Object names
+ *     file:///dir          dir.c         files; rename(2) is the moment of visibility
+ *     s3://bucket/prefix   s3_store.c    objects; the answer to a PUT is
+ *
+ * A driver is a struct whose first member is struct store.  Object names
  * are relative, with at most one '/' ("dump-1653170039392/3.sql.zst", "index.json"), made by us
  * alone: [A-Za-z0-9._-] in each part, no part begins with '.', at most STORE_NAME_MAX bytes.  The
  * part before the slash is called a directory, also where a driver has none.
@@ -19,8 +22,9 @@
 #include "base/stop.h"
 #include "base/text.h"
 
-enum { STORE_NAME_MAX = 200 };
+enum { STORE_NAME_MAX = 200, STORE_VERSION_MAX = 128 };
 
+struct s3_config;
 struct store;
 
 struct store_writer { /* an object being written; invisible until committed */
@@ -28,6 +32,14 @@ struct store_writer { /* an object being written; invisible until committed */
 };
 struct store_reader {
     struct store *store;
+    char version[STORE_VERSION_MAX]; /* what put_swap() can ask for; "" where a lock serves */
+};
+
+/* What became of a change that was to replace one version and no other. */
+enum swap {
+    SWAP_DONE,
+    SWAP_CONFLICT, /* another version is there by now; nothing was written */
+    SWAP_BLIND,    /* written, but what was there before is not known */
 };
 
 struct store_entry {
@@ -39,6 +51,9 @@ struct store_entry {
 struct store_ops {
     const char *name;
 
+    /* A put that failed may have arrived nevertheless, or arrive later. */
+    bool puts_may_arrive;
+
     /* Begin an object; NULL when it failed.  Replaces what bears the name, at the commit. */
     struct store_writer *(*put_begin)(struct store *, const char *name, struct fault *);
     bool (*put_write)(struct store_writer *, const void *data, size_t size, struct fault *);
@@ -48,6 +63,13 @@ struct store_ops {
 
     /* Free the writer; nothing is left. */
     void (*put_abort)(struct store_writer *);
+
+    /* Write a small object in place of one version of it; "" is the version of none.  The caller
+     * holds the lock. */
+    bool (*put_swap)(struct store *, const char *name, const void *data, size_t size,
+                     const char *version, enum swap *, struct fault *);
+
+    bool (*exists)(struct store *, const char *name, bool *exists, struct fault *);
 
     /* Open an object; *reader is NULL, without a failure, when there is none. */
     bool (*get_begin)(struct store *, const char *name, struct store_reader **reader,
@@ -65,13 +87,21 @@ struct store_ops {
     bool (*directories)(struct store *, struct arena *, const char ***names, size_t *count,
                         struct fault *);
 
-    /* Reserve a directory's name; *taken is false, without a failure, when it is there already. */
+    /* Reserve a directory's name; *taken is false, without a failure, when it is there already, or
+     * when another run wants it at this moment.  It is ours until close(). */
     bool (*directory_take)(struct store *, const char *name, bool *taken, struct fault *);
 
-    /* Remove an object, and its directory with the last one.  A missing one is no failure. */
+    /* Remove an object, or many, and a directory with its last one.  A missing one is no failure.
+     * Both work, for some seconds, when the switch is thrown. */
     bool (*remove)(struct store *, const char *name, struct fault *);
+    bool (*remove_all)(struct store *, const char *const *names, size_t count, struct fault *);
 
-    /* Serialise changes of index.json between writers, of any process; not recursive. */
+    /* Clear away what killed runs left in the making, where that costs money and nobody sees it.
+     * Never what may belong to a run that lives. */
+    bool (*sweep)(struct store *, struct fault *);
+
+    /* Serialise changes of index.json between writers, of any process, where the store can; not
+     * recursive. */
     bool (*lock)(struct store *, struct fault *);
     void (*unlock)(struct store *);
     void (*close)(struct store *);
@@ -83,13 +113,19 @@ struct store {
     const char *url;   /* for sentences; holds no secret */
 };
 
-/* Open the store a URL names: file:///dir (absolute, %XX decoded).  Creates the directory when
- * create is set.  Returns NULL with ERR_CONFIG for a URL that names no store, ERR_STORE when it
- * cannot be opened.  url is copied. */
-struct store *store_open(const char *url, bool create, struct stop *stop, struct fault *fault);
+/* Open the store a URL names; see store_url.h.  s3 says how S3 is reached, but for the bucket, which
+ * the URL names; it may be NULL for other stores.  Creates the directory when create is set; a
+ * bucket must be there.  Returns NULL with ERR_CONFIG for a URL that names no store, ERR_STORE when
+ * it cannot be opened.  url is copied. */
+struct store *store_open(const char *url, const struct s3_config *s3, bool create,
+                         struct stop *stop, struct fault *fault);
 
-/* Close it; NULL is allowed. */
+/* Close it, after all its objects; NULL is allowed. */
 void store_close(struct store *store);
+
+/* The most memory an object that is being written, or read, takes in the store a URL names. */
+uint64_t store_writer_bytes(const char *url);
+uint64_t store_reader_bytes(const char *url);
 
 /* Write a small object at once. */
 bool store_write(struct store *store, const char *name, const void *data, size_t size,
@@ -99,6 +135,10 @@ bool store_write(struct store *store, const char *name, const void *data, size_t
  * *found = false, and success, when there is none. */
 bool store_read(struct store *store, const char *name, size_t bytes_max, struct text *text,
                 bool *found, struct fault *fault);
+
+/* The same, with the version that put_swap() can replace; "" when there is none. */
+bool store_read_version(struct store *store, const char *name, size_t bytes_max, struct text *text,
+                        char version[static STORE_VERSION_MAX], struct fault *fault);
 
 /* Whether a name is one that we make; for assertions. */
 bool store_name_valid(const char *name);

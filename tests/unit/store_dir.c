@@ -54,7 +54,7 @@ test_urls(void **state)
     place_begin(&place);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fault fault = {0};
-        assert_null(store_open(cases[i].url, true, &place.stop, &fault));
+        assert_null(store_open(cases[i].url, NULL, true, &place.stop, &fault));
         says(&fault, ERR_CONFIG, cases[i].words);
     }
     place_end(&place);
@@ -71,13 +71,13 @@ test_open_creates(void **state)
     place_begin(&place);
     snprintf(url, sizeof url, "%s//a%%20b/c///d%%2f/", place.url);
     snprintf(path, sizeof path, "%s/a b/c/d", place.path);
-    assert_null(store_open(url, false, &place.stop, &fault));
+    assert_null(store_open(url, NULL, false, &place.stop, &fault));
     says(&fault, ERR_STORE, "no such file or directory");
     assert_false(place_has(&place, "a b"));
 
     fault = (struct fault){0};
     for (int i = 0; i < 2; i++) {
-        struct store *store = store_open(url, true, &place.stop, &fault);
+        struct store *store = store_open(url, NULL, true, &place.stop, &fault);
         assert_non_null(store);
         assert_string_equal(store->url, url);
         store_close(store);
@@ -88,7 +88,7 @@ test_open_creates(void **state)
 
     place_write(&place, "file", "x", 1);
     snprintf(url, sizeof url, "%s/file/below", place.url);
-    assert_null(store_open(url, true, &place.stop, &fault));
+    assert_null(store_open(url, NULL, true, &place.stop, &fault));
     says(&fault, ERR_STORE, "not a directory");
     store_close(NULL);
     place_end(&place);
@@ -313,7 +313,7 @@ test_disk_full(void **state)
         place_end(&place);
         skip();
     }
-    other.store = store_open(url, true, &place.stop, &fault);
+    other.store = store_open(url, NULL, true, &place.stop, &fault);
     assert_non_null(other.store);
     bool written = store_write(other.store, "dump-1/1.sql", data, sizeof data, &fault);
     size_t left = place_count(&other, "dump-1", "");

@@ -15,9 +15,11 @@ static void
 dump_write(struct place *place, const char *name)
 {
     struct fault fault = {0};
+    enum manifest_state state;
 
-    if (!manifest_write(place->store, place_manifest(place, name), &fault))
+    if (!manifest_write(place->store, place_manifest(place, name), &state, &fault))
         fail_msg("%s", fault.text);
+    assert_int_equal(state, MANIFEST_THERE);
 }
 
 /* As if the run had been killed behind its manifest: the sums are those of place_manifest(). */
@@ -161,8 +163,9 @@ writer_start(struct place *place, int writer)
         for (int i = 0; i < DUMPS_EACH; i++) {
             struct fault fault = {0};
             const char *name;
+            enum manifest_state state;
             if (!dump_name_take(place->store, &place->arena, &name, &fault) ||
-                !manifest_write(place->store, place_manifest(place, name), &fault))
+                !manifest_write(place->store, place_manifest(place, name), &state, &fault))
                 _exit(10 + writer);
         }
         _exit(0);
@@ -308,14 +311,16 @@ test_index_fails(void **state)
     struct place place;
     struct fault fault = {0};
     struct manifest manifest;
+    enum manifest_state written;
     char path[512];
     (void) state;
 
     place_begin(&place);
     snprintf(path, sizeof path, "%s/index.json", place.path);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_false(manifest_write(place.store, place_manifest(&place, "dump-1"), &fault));
+    assert_false(manifest_write(place.store, place_manifest(&place, "dump-1"), &written, &fault));
     assert_int_equal(fault.err, ERR_STORE);
+    assert_int_equal(written, MANIFEST_THERE);
     assert_non_null(strstr(fault.text, "dump-1 itself is complete"));
     fault = (struct fault){0};
     assert_true(manifest_read(place.store, "dump-1", &place.arena, &manifest, &fault));

@@ -18,7 +18,7 @@ place_begin(struct place *place)
     assert_non_null(mkdtemp(place->path));
     snprintf(place->url, sizeof place->url, "file://%s", place->path);
     assert_true(stop_init(&place->stop, &fault));
-    place->store = store_open(place->url, true, &place->stop, &fault);
+    place->store = store_open(place->url, NULL, true, &place->stop, &fault);
     if (place->store == NULL)
         fail_msg("%s", fault.text);
 }
