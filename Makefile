@@ -64,7 +64,8 @@ STATIC_CFLAGS := $(LANGUAGE) $(WARNINGS) -Wwrite-strings -O2 -g -fno-pie -fstack
 STATIC_LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-z,noexecstack -L$(STATIC)/lib
 
 NATIVE_CFLAGS := $(LANGUAGE) $(WARNINGS) -g -fno-omit-frame-pointer $(call includes,$(NATIVE)) -Itests/unit
-NATIVE_LIBRARIES := -L$(NATIVE)/lib $(LIBRARIES) -lm -pthread
+# A group, since libpq wants functions of ours (src/pg/tls_backend.c), which want libpq; the objects open it.
+NATIVE_LIBRARIES := -L$(NATIVE)/lib $(LIBRARIES) -Wl,--end-group -lm -pthread
 
 asan_CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan_CFLAGS := -O1 -fsanitize=thread
@@ -134,12 +135,12 @@ build/$(1)/libreplica.a: $(LIBRARY_SOURCES:src/%.c=build/$(1)/obj/%.o)
 
 build/$(1)/unit/%: build/$(1)/obj/tests/unit/%.o $(UNIT_SUPPORT:%.c=build/$(1)/obj/%.o) build/$(1)/libreplica.a
 	@mkdir -p $$(@D)
-	@$$($(1)_CC) $$($(1)_CFLAGS) -o $$@ $$^ -lcmocka $(NATIVE_LIBRARIES)
+	@$$($(1)_CC) $$($(1)_CFLAGS) -o $$@ -Wl,--start-group $$^ $(NATIVE_LIBRARIES) -lcmocka
 
 build/$(1)/fuzz/%: build/$(1)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(1)),,build/$(1)/obj/tests/fuzz/replay_main.o) \
         build/$(1)/libreplica.a
 	@mkdir -p $$(@D)
-	@$$($(1)_CC) $$($(1)_CFLAGS) $(if $(filter fuzz,$(1)),-fsanitize=fuzzer) -o $$@ $$^ $(NATIVE_LIBRARIES)
+	@$$($(1)_CC) $$($(1)_CFLAGS) $(if $(filter fuzz,$(1)),-fsanitize=fuzzer) -o $$@ -Wl,--start-group $$^ $(NATIVE_LIBRARIES)
 endef
 $(foreach kind,asan tsan cover fuzz,$(eval $(call native_build,$(kind))))
 
