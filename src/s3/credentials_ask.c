@@ -216,7 +216,7 @@ keys_take(const struct json *json, bool all, struct credential *credential, stru
     }
     if (*expires == '\0' && !all)
         return true;
-    if (!s3_date_iso(expires, &credential->expires_ms))
+    if (!s3_date_iso(expires, &credential->expires_ms) || credential->expires_ms == 0)
         return fault_set(fault, ERR_STORE, "an answer's Expiration is no time");
     return true;
 }

@@ -98,6 +98,10 @@ const char *ask_words(char buffer[static ASK_WORDS_MAX], const char *words);
 bool ask_keys_read(const struct ask_answer *answer, bool all, struct credential *credential,
                    struct fault *fault);
 
+/* The same from STS's XML, where none may be missing. */
+bool sts_keys_read(const struct ask_answer *answer, struct credential *credential,
+                   struct fault *fault);
+
 /* "http 403 AccessDenied (words)", from a JSON body's code and message if it has them.  Always
  * returns false. */
 bool ask_refused(const struct ask_answer *answer, enum err err, struct fault *fault);

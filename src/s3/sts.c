@@ -65,8 +65,8 @@ form_make(const struct credentials_config *config, const char *token, struct tex
     form_add(form, "WebIdentityToken", token);
 }
 
-static bool
-keys_read(const struct ask_answer *answer, struct credential *credential, struct fault *fault)
+bool
+sts_keys_read(const struct ask_answer *answer, struct credential *credential, struct fault *fault)
 {
 #define KEYS "AssumeRoleWithWebIdentityResponse/AssumeRoleWithWebIdentityResult/Credentials/"
     struct xml xml;
@@ -86,7 +86,7 @@ keys_read(const struct ask_answer *answer, struct credential *credential, struct
         else if (xml_is(&xml, KEYS "SessionToken"))
             token = ask_keep(credential->token, sizeof credential->token, text);
         else if (xml_is(&xml, KEYS "Expiration"))
-            expires = s3_date_iso(text, &credential->expires_ms);
+            expires = s3_date_iso(text, &credential->expires_ms) && credential->expires_ms > 0;
         if (xml.text.size > 0)
             explicit_bzero(xml.text.data, xml.text.size);
     }
@@ -162,7 +162,7 @@ sts_ask(const struct ask_context *context, struct credential *credential, struct
         else if (answer->status != 200)
             ask = refuse(config, answer, text_of(&token), fault);
         else
-            ask = keys_read(answer, credential, fault) ? ASK_KEYS : ASK_AGAIN;
+            ask = sts_keys_read(answer, credential, fault) ? ASK_KEYS : ASK_AGAIN;
     }
     ask_text_free(&token);
     ask_text_free(&form);

@@ -34,7 +34,7 @@ events_write(const char *data, size_t size, struct text *out)
     xml_free(&xml);
 }
 
-/* In a piece of heap of exactly its size, so that the sanitizer sees a read of one byte too many. */
+/* In a piece of heap of exactly its size: the sanitizer sees a read of one byte too many. */
 static void
 check(const char *document, size_t size, const char *wanted)
 {
@@ -211,8 +211,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),  cmocka_unit_test(test_refuses), cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_finds),
+        cmocka_unit_test(test_reads),    cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_prefixes), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_finds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
