@@ -55,15 +55,19 @@ is_number(const char *value)
            strspn(value, "0") < size;
 }
 
-/* "true or false", "a whole number from 1 on" */
-static const char *
-words(struct env *env, const char *allowed)
+void
+foreign_add_allowed(const struct foreign_row *row, struct text *text)
 {
-    size_t first = strcspn(allowed, "|");
+    size_t first = strcspn(row->allowed, "|");
 
-    if (strcmp(allowed, "number") == 0)
-        return "a whole number from 1 to 9999";
-    return arena_print(&env->arena, "%.*s or %s", (int) first, allowed, allowed + first + 1);
+    if (strcmp(row->allowed, "number") == 0)
+        text_add(text, "a whole number from 1 to 9999");
+    else if (strcmp(row->allowed, "file") == 0)
+        text_add(text, "a path");
+    else if (row->allowed[0] == '\0')
+        text_add(text, "any text");
+    else
+        text_addf(text, "%.*s or %s", (int) first, row->allowed, row->allowed + first + 1);
 }
 
 /* A value that breaks a line would end up in the header of a request. */
@@ -80,6 +84,7 @@ static void
 row_check(struct env *env, const struct foreign_row *row)
 {
     const char *value = foreign_value(env, row), *allowed = row->allowed;
+    struct text words = {0};
 
     if (*value == '\0')
         return;
@@ -89,9 +94,12 @@ row_check(struct env *env, const struct foreign_row *row)
     else if (strcmp(allowed, "file") == 0)
         variable_file(env, arena_copy(&env->arena, row->name, strlen(row->name) - 5), value);
     else if (strcmp(allowed, "number") == 0 ? !is_number(value)
-                                            : *allowed != '\0' && !is_word(allowed, value))
+                                            : *allowed != '\0' && !is_word(allowed, value)) {
+        foreign_add_allowed(row, &words);
         env_mistake(env, "%s is %s; allowed is %s", row->name, env_shown(env, NULL, value),
-                    words(env, allowed));
+                    text_of(&words));
+        text_free(&words);
+    }
 }
 
 static void

@@ -315,15 +315,6 @@ markdown_libpq(struct text *text)
              "of `X_FILE` above.\n");
 }
 
-static const char *
-allowed_word(const char *allowed)
-{
-    return strcmp(allowed, "number") == 0 ? "1 to 9999"
-           : strcmp(allowed, "file") == 0 ? "a path"
-           : *allowed == '\0'             ? "–"
-                                          : allowed;
-}
-
 static void
 markdown_foreign(struct text *text)
 {
@@ -335,8 +326,11 @@ markdown_foreign(struct text *text)
              "value is the same as none; a wrong one is a mistake when one of the two ends is S3.\n\n"
              "| variable | allowed | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < FOREIGN_COUNT; i++) {
+        struct text allowed = {0};
+        foreign_add_allowed(&foreign_rows[i], &allowed);
         text_addf(text, "| `%s` ", foreign_rows[i].name);
-        add_cell(allowed_word(foreign_rows[i].allowed), text);
+        add_cell(text_of(&allowed), text);
+        text_free(&allowed);
         add_cell(foreign_rows[i].sentence, text);
         text_add(text, "|\n");
     }

@@ -92,6 +92,9 @@ bool foreign_matters(const struct env *env);
 /* The value of a row, "" when it is not set. */
 const char *foreign_value(const struct env *env, const struct foreign_row *row);
 
+/* Add what a row allows: "true or false". */
+void foreign_add_allowed(const struct foreign_row *row, struct text *text);
+
 /* The command of that name, or COMMAND_NONE. */
 enum command command_find(const char *name);
 

@@ -141,7 +141,7 @@ test_size(void **state)
 {
     (void) state;
     for (int dumps = 0; dumps < 2; dumps++) {
-        struct env env = {.compress = true, .compress_level = 3, .jobs = 8};
+        struct env env = {.compress = true, .compress_level = 3, .jobs = 8, .store = "file:///d"};
         uint64_t each = worker_bytes(&env, dumps == 1);
         struct fault fault = {0};
         unsigned size;

@@ -101,6 +101,8 @@ stores(void **state)
     env_free(&env);
 }
 
+#define STORE "a store (s3://bucket/prefix or file:///dir)"
+
 static void
 sentence(const char *wanted, const char *argument, const char *from, const char *to)
 {
@@ -131,12 +133,12 @@ sentences(void **state)
     sentence("no command leads from REPLICA_FROM, 'postgres://me@h/d', to REPLICA_TO, 'stdout:'; "
              "`replica help` lists them",
              NULL, from, "REPLICA_TO=stdout:");
-    sentence("dump needs a store (file:///dir) in REPLICA_TO, which is not set", "dump", from, "");
-    sentence("restore needs a store (file:///dir) in REPLICA_FROM, which is 'postgres://me@h/d'\n"
+    sentence("dump needs " STORE " in REPLICA_TO, which is not set", "dump", from, "");
+    sentence("restore needs " STORE " in REPLICA_FROM, which is 'postgres://me@h/d'\n"
              "restore needs a database (postgres://user@host/name) in REPLICA_TO, which is "
              "'stdout:'",
              "restore", from, "REPLICA_TO=stdout:");
-    sentence("list needs a store (file:///dir) in REPLICA_FROM or REPLICA_TO, which are "
+    sentence("list needs " STORE " in REPLICA_FROM or REPLICA_TO, which are "
              "'postgres://me@h/d' and not set",
              "list", from, "");
     sentence("restore needs a database (postgres://user@host/name) in REPLICA_TO, which is not "

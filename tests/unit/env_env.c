@@ -259,9 +259,7 @@ wrong_places(void **state)
 {
     (void) state;
     assert_mistakes("REPLICA_FROM is 'mysql://u@h/d'; allowed is postgres://…, postgres:, "
-                    "file:///dir\n"
-                    "REPLICA_TO is 's3://b/p': S3 comes with a later version; file:///dir is a "
-                    "store today",
+                    "s3://bucket/prefix, file:///dir",
                     "dump", "REPLICA_FROM=mysql://u:secret@h/d", "REPLICA_TO=s3://b/p");
     assert_mistakes("REPLICA_TO is 'file://dir': a directory has three slashes and an absolute "
                     "path, file:///dir",
@@ -298,7 +296,7 @@ printed(void **state)
     assert_non_null(strstr(text_of(&text), "zstd:3  (default)\n"));
     assert_non_null(strstr(text_of(&text), "256MiB  (default)\n"));
     assert_non_null(strstr(text_of(&text), "1500000\n"));
-    assert_non_null(strstr(text_of(&text), "a\n                     b\n"));
+    assert_non_null(strstr(text_of(&text), "a\n                          b\n"));
     env_free(&env);
 
     text_clear(&text);

@@ -13,10 +13,11 @@ static struct bytes
 written(struct place *place, struct manifest *manifest)
 {
     struct fault fault = {0};
+    enum manifest_state state;
     char name[64];
 
     snprintf(name, sizeof name, "%s/manifest.json", manifest->name);
-    if (!manifest_write(place->store, manifest, &fault))
+    if (!manifest_write(place->store, manifest, &state, &fault))
         fail_msg("%s", fault.text);
     return place_read(place, name);
 }
