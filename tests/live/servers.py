@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -103,6 +104,45 @@ class Server:
 
     def sql(self, text, database="postgres", user="postgres"):
         return self.psql(["-f", "-"], database, user, text).rstrip("\n")
+
+    def file(self, name, content, mode=0o600):
+        """Write a file of the server's own into its data directory."""
+        data = os.path.join(self.directory, "data")
+        path = os.path.join(data, name)
+        with open(path + ".new", "wb", opener=lambda p, flags: os.open(p, flags, mode)) as file:
+            file.write(content)
+        owner = os.stat(data)
+        os.chown(path + ".new", owner.st_uid, owner.st_gid)
+        os.rename(path + ".new", path)
+
+    def reload(self):
+        """Let the server read its files again.  When this returns, new connections meet what it has read: the
+        postmaster reads all of them before it forks again."""
+        loaded = "SELECT pg_conf_load_time()"
+        before = self.sql(loaded)
+        self.sql("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 30
+        while self.sql(loaded) == before:
+            assert time.monotonic() < deadline, "the server does not reload"
+
+    def allow(self, *lines):
+        """Who may connect by TCP, and how: lines of pg_hba.conf.  The socket always trusts."""
+        self.file("pg_hba.conf", "\n".join(("local all all trust",) + lines + ("",)).encode())
+        self.reload()
+
+    def present(self, certificate, authority=None, **settings):
+        """Speak TLS from now on, with this pki.Certificate; authority signs the clients' certificates."""
+        for name, path in (("server.crt", certificate.chain), ("server.key", certificate.key)):
+            with open(path, "rb") as file:
+                self.file(name, file.read())
+        settings = {"ssl": "on", "ssl_ca_file": "", **settings}
+        if authority is not None:
+            with open(authority, "rb") as file:
+                self.file("clients.crt", file.read())
+            settings["ssl_ca_file"] = "clients.crt"
+        self.sql("".join("ALTER SYSTEM SET %s = '%s';" % item for item in settings.items()))
+        self.reload()
+        assert self.sql("SHOW ssl") == "on", self.log[-1000:]
 
     def create(self, name=None, template="template0", **options):
         """Make a database; options are those of CREATE DATABASE, such as encoding="LATIN1"."""
