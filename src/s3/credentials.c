@@ -211,7 +211,8 @@ explain(const struct credentials *credentials, enum ask ask, struct fault *fault
         credentials->current.generation == 0) {
         *fault = (struct fault){0};
         fault_set(fault, ERR_CONFIG, UNSET "no instance's metadata answers: %s", why.text);
-    } else if (credentials->source < &sources[SOURCE_NONE]) {
+    } else if (credentials->source != &sources[SOURCE_ENVIRONMENT] &&
+               credentials->source != &sources[SOURCE_NONE]) {
         fault_because(fault, "while asking %s for credentials", credentials->source->name);
     }
 }

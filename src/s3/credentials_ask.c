@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "net/stream_connect.h"
 #include "s3/s3_date.h"
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -123,13 +124,14 @@ file_read(int fd, struct text *content)
 bool
 ask_file(const char *variable, const char *path, struct text *content, struct fault *fault)
 {
+    char words[128];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     text_clear(content);
     bool done = fd >= 0 && file_read(fd, content);
     if (!done)
         fault_set(fault, ERR_CONFIG, "unable to read %s, which %s names: %s", path, variable,
-                  errno == EFBIG ? "it has more than 32 KiB" : strerror(errno));
+                  errno == EFBIG ? "it has more than 32 KiB" : stream_reason(words, errno));
     if (fd >= 0)
         close(fd);
     if (!done)

@@ -1,7 +1,7 @@
 /* s3_peer - a small HTTP server on loopback that plays the places where keys come from.
  *
- *      peer_begin(reply) ─▶ a thread: accept, take a whole request, reply(), close, and so on
- *      peer_end          ─▶ joined
+ *      peer_begin(reply)   ─▶ a thread: accept, take a whole request, reply(), close, and so on
+ *      peer_join, peer_end ─▶ joined
  *
  * reply() is given the whole request and writes the whole answer, status line first; an empty
  * answer is silence until the client leaves.  It runs in the server's thread, where cmocka's
@@ -21,11 +21,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "s3/credentials_ask.h"
 
 struct peer {
     void (*reply)(struct peer *peer, const char *request, struct text *answer);
     char url[64];
-    struct text asked; /* all requests, one behind the other; to be looked at after peer_end */
+    struct text asked; /* all requests, one behind the other; peer_join() shows them */
     atomic_uint requests;
     atomic_int stage;  /* the test's own */
     int listener;
@@ -99,13 +100,23 @@ peer_begin(struct peer *peer,
     assert_int_equal(pthread_create(&peer->thread, NULL, peer_run, peer), 0);
 }
 
-/* The listener is shut, which wakes accept(). */
+/* Let the server end, and show all that was asked.  The listener is shut, which wakes accept(). */
+static inline const char *
+peer_join(struct peer *peer)
+{
+    if (peer->listener >= 0) {
+        shutdown(peer->listener, SHUT_RDWR);
+        pthread_join(peer->thread, NULL);
+        close(peer->listener);
+        peer->listener = -1;
+    }
+    return text_of(&peer->asked);
+}
+
 static inline void
 peer_end(struct peer *peer)
 {
-    shutdown(peer->listener, SHUT_RDWR);
-    pthread_join(peer->thread, NULL);
-    close(peer->listener);
+    peer_join(peer);
     text_free(&peer->asked);
 }
 
@@ -132,6 +143,49 @@ answer_add_keys(struct text *answer, const char *access, int64_t seconds)
     answer_add(answer, 200, text_of(&body));
     text_free(&body);
 }
+
+/* ---- a world of one peer, without any configuration ------------------------------------------ */
+
+struct world {
+    struct peer peer;
+    struct stop stop;
+    struct credentials_config config;
+    struct ask_context context;
+};
+
+static inline void
+world_begin(struct world *world,
+            void (*reply)(struct peer *peer, const char *request, struct text *answer))
+{
+    struct fault fault = {0};
+
+    peer_begin(&world->peer, reply);
+    assert_true(stop_init(&world->stop, &fault));
+    world->config = (struct credentials_config){
+        .access_key = "", .secret_key = "", .session_token = "", .access_key_file = "",
+        .secret_key_file = "", .session_token_file = "", .token_file = "", .role_arn = "",
+        .role_session_name = "", .sts_endpoint = "", .region = "", .relative_uri = "",
+        .full_uri = "", .authorization = "", .authorization_file = "", .metadata_endpoint = "",
+        .metadata_timeout_ms = 1000, .metadata_attempts = 1,
+    };
+    world->context = (struct ask_context){&world->config, NULL, &world->stop};
+}
+
+static inline void
+world_end(struct world *world)
+{
+    peer_end(&world->peer);
+    stop_free(&world->stop);
+}
+
+static inline void
+assert_says(const struct fault *fault, enum err err, const char *sentence)
+{
+    if (fault->err != err || strstr(fault->text, sentence) == NULL)
+        fail_msg("'%s' is of another kind, or does not say '%s'", fault->text, sentence);
+}
+
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* A file with this content, whose path is written into path. */
 static inline void
