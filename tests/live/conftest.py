@@ -11,8 +11,10 @@ import tempfile
 
 import pytest
 
+import gateways
 import keyring
 import pki
+import s3_tool
 import sample
 import servers
 import strict_s3
@@ -169,3 +171,43 @@ def s3_bucket(strict, s3_ring):
     yield make
     for bucket in made:
         strict.drop(bucket)
+
+
+@pytest.fixture(scope="session")
+def rgw(room, s3_certificate, s3_pki):
+    """Ceph's gateway, plain and over TLS, with a bucket called dumps."""
+    if reason := gateways.rgw_missing():
+        pytest.skip(reason)
+    with gateways.rgw(os.path.join(room, "ceph"), s3_certificate, s3_pki.cert) as gateway:
+        gateway.client().create_bucket("dumps")
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def versity(room, s3_certificate, s3_pki):
+    """versitygw over TLS, with a bucket called dumps."""
+    binary, reason = gateways.versity_binary()
+    if reason:
+        pytest.skip(reason)
+    folder = os.path.join(room, "versity")
+    with gateways.versity(binary, folder, s3_certificate, s3_pki.cert) as gateway:
+        gateway.client(tls=True).create_bucket("dumps")
+        yield gateway
+
+
+@pytest.fixture
+def s3_store(strict, s3_ring, s3_pki, s3_bucket):
+    """s3_store(profile, prefix, ...) makes a store on the strict server, over TLS, with .world as its bucket there."""
+
+    def make(profile="aws", prefix="dumps", settings=None, tls=True, **options):
+        world = s3_bucket(profile, **options)
+        key = s3_ring.issue()
+        endpoint = strict.tls_endpoint if tls else strict.endpoint
+        client = s3_tool.Client(
+            endpoint, key.access, key.secret, key.token, world.region, s3_pki.cert if tls else None
+        )
+        made = s3_tool.S3Store(client, world.name, prefix, settings)
+        made.world = world
+        return made
+
+    return make

@@ -679,7 +679,8 @@ class Request:
             listed.append((int(each["PartNumber"]), each["ETag"], each.get("ChecksumCRC32C")))
         if not listed:
             raise Refused(400, "MalformedXML", "You must specify at least one part")
-        self.bucket.condition(self.key, self.header("if-match"), self.header("if-none-match"))
+        if self.bucket.profile.conditions != "unquoted":
+            self.bucket.condition(self.key, self.header("if-match"), self.header("if-none-match"))
         made = self.bucket.put_together(upload, listed)
         self.bucket.objects[self.key] = made
         del self.bucket.uploads[upload.id]
@@ -689,7 +690,7 @@ class Request:
                 "Location": "http://%s/%s" % (self.bucket_name, urllib.parse.quote(self.key)),
                 "Bucket": self.bucket_name,
                 "Key": self.key,
-                "ETag": made.etag,
+                "ETag": made.etag if self.bucket.profile.complete_etag else "",
             },
         )
         # Amazon keeps the connection awake with blanks while it puts a large object together.

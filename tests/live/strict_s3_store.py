@@ -24,9 +24,10 @@ class Profile:
     """A provider, as far as clients notice it (their own documents; protocols of S3-compatible stores)."""
 
     name: str
-    conditions: str = (
-        "honoured"  # If-Match, If-None-Match on writes: honoured, ignored, refused (501)
-    )
+    # If-Match and If-None-Match on writes: honoured, ignored, refused (501); or unquoted, where an
+    # ETag must be sent without its quotes, so that what the standard asks for never matches.
+    conditions: str = "honoured"
+    complete_etag: bool = True  # whether the answer to CompleteMultipartUpload names it
     multi_delete: bool = True
     uploads_listed: bool = True
     parts_max: int = 10000
@@ -85,7 +86,8 @@ PROFILES = {
         ),
         Profile(
             "old-rgw",
-            conditions="ignored",
+            conditions="unquoted",
+            complete_etag=False,
             checksums="ignored",
             region_checked=False,
             expect_honoured=False,
@@ -199,7 +201,8 @@ class Bucket:
         if if_match is not None:
             if not found:
                 raise Refused(404, "NoSuchKey", "The specified key does not exist.", Key=key)
-            if if_match != found.etag:
+            wanted = found.etag.strip('"') if self.profile.conditions == "unquoted" else found.etag
+            if if_match != wanted:
                 raise Refused(
                     412,
                     "PreconditionFailed",
