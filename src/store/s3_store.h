@@ -29,6 +29,7 @@ struct s3_store {
     struct s3_writer *idle;     /* writers between two objects */
     struct s3_taken *taken;     /* directories that are ours until close() */
     bool littered;              /* an upload may be left: our claims stay, so that a sweep finds it */
+    bool unlisted;              /* we may not, or cannot, list uploads */
     enum { CONDITIONS_UNKNOWN, CONDITIONS_HONOURED, CONDITIONS_IGNORED } conditions;
     char refused[STORE_VERSION_MAX]; /* the version that was last refused */
 };

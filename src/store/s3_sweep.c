@@ -40,6 +40,8 @@ s3_sweep_directory(struct s3_store *store, const char *directory, struct fault *
     bool known = false, done;
     char prefix[STORE_NAME_MAX + 2], key[S3_KEY_MAX + 1];
 
+    if (store->unlisted)
+        return true;
     snprintf(prefix, sizeof prefix, "%s/", directory);
     done = s3_uploads_list(store->s3, s3_store_key(store, prefix, key), &arena, &pending, &count,
                            &known, fault);
@@ -165,6 +167,7 @@ s3_sweep(struct store *base, struct fault *fault)
     bool done =
         s3_uploads_list(store->s3, store->prefix, &arena, &pending, &count, &known, fault);
 
+    store->unlisted = !known;
     if (done && !known)
         log_debug("%s cannot list unfinished uploads", base->url);
     for (size_t i = 0; i < count && known && done; i = next) {

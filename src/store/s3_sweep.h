@@ -10,7 +10,7 @@
  * Without a claim it may be somebody who copies dumps with other tools, so a day has to pass then,
  * too.  Uploads whose keys are not <prefix>/dump-<ms>/<name> are none of our business.
  *
- * Threads: any. */
+ * Threads: one at a time. */
 #ifndef STORE_S3_SWEEP_H
 #define STORE_S3_SWEEP_H
 
@@ -33,7 +33,8 @@ bool s3_trace_is_over(const struct s3_trace *trace);
 /* The vtable's sweep(). */
 bool s3_sweep(struct store *store, struct fault *fault);
 
-/* Abort all uploads in a directory that is ours.  True also when the store cannot list them. */
+/* Abort all uploads in a directory that is ours.  True also when s3_sweep() found that they cannot be
+ * listed. */
 bool s3_sweep_directory(struct s3_store *store, const char *directory, struct fault *fault);
 
 #endif
