@@ -114,16 +114,22 @@ key_read(struct identity *identity, const char *path, enum err err, struct fault
     return read;
 }
 
+/* By a signature that is made and checked: BearSSL's br_rsa_compute_modulus() has no room for the
+ * modulus of a key of 4096 bits. */
 static bool
 rsa_belongs(const br_rsa_private_key *key, const br_rsa_public_key *public)
 {
-    br_rsa_compute_modulus compute = br_rsa_compute_modulus_get_default();
-    unsigned char modulus[RSA_BITS_MAX / 8];
+    static const unsigned char hash[br_sha256_SIZE] = {1};
+    unsigned char signature[RSA_BITS_MAX / 8], signed_hash[br_sha256_SIZE];
+    size_t size = (key->n_bitlen + 7) / 8;
 
-    if (key->n_bitlen > RSA_BITS_MAX || compute(NULL, key) > sizeof modulus)
+    if (size > sizeof signature || size != public->nlen)
         return false;
-    size_t size = compute(modulus, key);
-    return size == public->nlen && memcmp(modulus, public->n, size) == 0;
+    return br_rsa_pkcs1_sign_get_default()(BR_HASH_OID_SHA256, hash, sizeof hash, key,
+                                           signature) != 0 &&
+           br_rsa_pkcs1_vrfy_get_default()(signature, size, BR_HASH_OID_SHA256, sizeof hash,
+                                           public, signed_hash) != 0 &&
+           memcmp(hash, signed_hash, sizeof hash) == 0;
 }
 
 static bool
