@@ -187,7 +187,8 @@ choices_check(struct env *env)
         ENV_VARIABLE_transform,
     };
 
-    if (env->command != COMMAND_RESTORE && env->command != COMMAND_EXPORT)
+    if (env->command != COMMAND_RESTORE && env->command != COMMAND_EXPORT &&
+        (env->command != COMMAND_CHECK || !env_place_is_store(env_place(env->from))))
         return;
     for (size_t i = 0; i < sizeof choices / sizeof *choices; i++)
         if (env->origins[choices[i]] == ENV_GIVEN || env->origins[choices[i]] == ENV_FILE)

@@ -1,0 +1,110 @@
+/* check_source - what a dump asks of its source before the first row (check.h). */
+#include "commands/check.h"
+
+#include "pg/pg_dump.h"
+#include "pg/sql_target.h"
+
+bool
+check_settings(struct check *check, struct text *said, struct fault *fault)
+{
+    if (!dump_wishes_read(&check->dump, &check->wishes, NULL, fault))
+        return false;
+    text_addf(said, "%zu rules and the patterns of tables can be read",
+              rules_count(check->wishes.rules));
+    return true;
+}
+
+bool
+check_source(struct check *check, struct text *said, struct fault *fault)
+{
+    struct pg_session *leader = &check->dump.leader;
+
+    if (!pg_open(leader, check->env->from, ERR_SOURCE, check->stop, fault))
+        return false;
+    check_describe(said, leader);
+    return true;
+}
+
+bool
+check_snapshot(struct check *check, struct text *said, struct fault *fault)
+{
+    struct dump *dump = &check->dump;
+
+    if (!snapshot_export(&dump->leader, &dump->snapshot, fault))
+        return false;
+    text_addf(said, "can be exported; the WAL stands at %s", dump->snapshot.lsn);
+    return true;
+}
+
+bool
+check_tables(struct check *check, struct text *said, struct fault *fault)
+{
+    struct dump *dump = &check->dump;
+    uint64_t bytes = 0;
+    size_t copied = 0;
+    char size[16];
+
+    if (!dump_wishes_read(dump, &check->wishes, &dump->leader, fault) ||
+        !catalog_read(&dump->leader, &check->wishes.selection, &dump->arena, &dump->catalog, fault))
+        return false;
+    for (size_t i = 0; i < dump->catalog.tables_count; i++) {
+        copied += dump->catalog.tables[i].copied;
+        bytes += dump->catalog.tables[i].copied ? dump->catalog.tables[i].bytes : 0;
+    }
+    text_addf(said, "%zu tables can be read whole, %s on the source's disk", copied,
+              text_bytes(size, bytes));
+    return true;
+}
+
+bool
+check_rules(struct check *check, struct text *said, struct fault *fault)
+{
+    struct dump *dump = &check->dump;
+    size_t columns = 0, tables = 0, rules = rules_count(check->wishes.rules);
+
+    if (!rules_bind(check->wishes.rules, &dump->catalog, &dump->arena, &dump->masks, fault))
+        return false;
+    for (size_t i = 0; i < dump->catalog.tables_count; i++) {
+        if (!dump->catalog.tables[i].copied)
+            continue;
+        columns += dump->masks[i].ruled_count;
+        tables += dump->masks[i].ruled_count > 0;
+    }
+    if (rules == 0)
+        text_add(said, "none: every column is dumped as it is");
+    else
+        text_addf(said, "%zu rules change %zu columns of %zu tables", rules, columns, tables);
+    return true;
+}
+
+static bool
+statement_count(void *argument, const char *sql, struct fault *fault)
+{
+    size_t *count = argument;
+    (void) sql, (void) fault;
+
+    (*count)++;
+    return true;
+}
+
+/* pg_dump meets rights of its own: USAGE on schemas, locks on every table. */
+bool
+check_schema(struct check *check, struct text *said, struct fault *fault)
+{
+    struct dump *dump = &check->dump;
+    struct flow flow;
+    struct pg_dump pg_dump;
+    struct sql_target counter;
+    size_t statements = 0;
+
+    flow_init(&flow, check->stop);
+    flow_begin(&flow);
+    flow_add(&flow, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog,
+                                 SECTION_PRE_DATA));
+    flow_seam(&flow);
+    flow_add(&flow, sql_target_init(&counter, statement_count, &statements));
+    bool done = flow_run(&flow, fault);
+    flow_free(&flow);
+    text_addf(said, "pg_dump writes it, %zu statements before the rows", statements);
+    return done;
+}
