@@ -200,6 +200,18 @@ static const br_x509_class check_class = {
 };
 
 void
+x509_check_at(struct x509_check *check, uint64_t epoch_ms)
+{
+    uint64_t seconds = epoch_ms / 1000;
+
+    check->now_ms = epoch_ms;
+    if (check->trust != NULL)
+        br_x509_minimal_set_time(&check->engine.minimal,
+                                 (uint32_t) (seconds / SECONDS_A_DAY) + DAYS_BEFORE_1970,
+                                 (uint32_t) (seconds % SECONDS_A_DAY));
+}
+
+void
 x509_check_init(struct x509_check *check, const struct trust *trust, const char *name,
                 const br_ec_impl *ec)
 {
@@ -208,7 +220,6 @@ x509_check_init(struct x509_check *check, const struct trust *trust, const char 
     br_x509_minimal_context *minimal = &check->engine.minimal;
 
     *check = (struct x509_check){.vtable = &check_class, .trust = trust, .name = name};
-    check->now_ms = clock_epoch_ms();
     if (trust == NULL)
         return;
     br_x509_minimal_init(minimal, &br_sha256_vtable, trust->anchors, trust->anchors_count);
@@ -217,7 +228,5 @@ x509_check_init(struct x509_check *check, const struct trust *trust, const char 
     for (int i = 0; i < 4; i++)
         br_x509_minimal_set_hash(minimal, br_sha224_ID + i, hashes[i]);
     br_x509_minimal_set_minrsa(minimal, X509_RSA_BITS_MIN / 8);
-    uint64_t seconds = check->now_ms / 1000;
-    br_x509_minimal_set_time(minimal, (uint32_t) (seconds / SECONDS_A_DAY) + DAYS_BEFORE_1970,
-                             (uint32_t) (seconds % SECONDS_A_DAY));
+    x509_check_at(check, clock_epoch_ms());
 }

@@ -69,6 +69,9 @@ struct x509_check {
 void x509_check_init(struct x509_check *check, const struct trust *trust, const char *name,
                      const br_ec_impl *ec);
 
+/* Check as if it were then, milliseconds since 1970 UTC; without it, it is now. */
+void x509_check_at(struct x509_check *check, uint64_t epoch_ms);
+
 /* Say why the chain of peer was refused.  Always returns false. */
 bool x509_check_explain(const struct x509_check *check, const char *peer, enum err err,
                         struct fault *fault);
