@@ -297,6 +297,10 @@ s3_attempt(struct s3 *s3, struct s3_call *call, struct fault *why)
         fault_set(why, ERR_STOPPED, "stopped");
         return STOPPED;
     }
+    if (s3_call_unheard(s3, call) && s3_tidy_left_ms(s3) == 0) {
+        fault_set(why, ERR_STORE, "no time is left");
+        return GIVE_UP;
+    }
     if (!credentials_get(s3->credentials, &keys, why))
         return why->err == ERR_STOPPED ? STOPPED : GIVE_UP;
     if (call->md5 || atomic_load(&s3->md5_wanted))

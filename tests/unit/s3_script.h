@@ -43,6 +43,7 @@ struct turn {
     const char *body;     /* NULL for none */
     enum script_way way;
     const char *holds, *lacks; /* what the head or body must have, or must not; NULL */
+    void (*act)(void);         /* called before the answer; NULL */
 };
 
 struct script {
@@ -104,6 +105,8 @@ script_answer(struct script *script, int fd, const struct turn *turn)
     size_t size = strlen(body);
     struct text answer = {0};
 
+    if (turn->act != NULL)
+        turn->act();
     if (turn->way == SCRIPT_CUT)
         return false;
     if (turn->way == SCRIPT_STOP || turn->way == SCRIPT_STOP_HANG)
