@@ -209,6 +209,8 @@ void
 peer_wants(struct peer *peer, const struct trust *trust)
 {
     br_x509_minimal_init_full(&peer->clients, trust->anchors, trust->anchors_count);
+    br_ssl_engine_set_default_rsavrfy(&peer->server.eng);
+    br_ssl_engine_set_default_ecdsa(&peer->server.eng);
     br_ssl_engine_set_x509(&peer->server.eng, &peer->clients.vtable);
     br_ssl_server_set_trust_anchor_names_alt(&peer->server, trust->anchors, trust->anchors_count);
 }
