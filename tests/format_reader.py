@@ -158,6 +158,8 @@ class Dump:
         self.scripts = [read_object("%s: %s" % (where, name), manifest.get(name), file + self.suffix, False)
                         for name, file in (("pre_data", "pre-data.sql"), ("data", "data.sql"),
                                            ("post_data", "post-data.sql"))]
+        self.scripts[2:2] = [read_object("%s: more_data" % where, piece, "data-%d.sql%s" % (number, self.suffix), False)
+                             for number, piece in enumerate(manifest.get("more_data", []), 2)]
         self.tables = [read_table(where, table, self.suffix)
                        for table in member(where, manifest, "tables", list)]
         self._compare(where)

@@ -64,6 +64,17 @@ arena_array(struct arena *arena, size_t count, size_t size)
     return arena_take(arena, bytes);
 }
 
+void *
+arena_grow(struct arena *arena, void *items, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0)
+        return items;
+    void *grown = arena_array(arena, count == 0 ? 1 : count * 2, size);
+    if (count > 0)
+        memcpy(grown, items, count * size);
+    return grown;
+}
+
 char *
 arena_copy(struct arena *arena, const char *text, size_t size)
 {

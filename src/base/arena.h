@@ -21,6 +21,10 @@ void *arena_take(struct arena *arena, size_t size);
 /* Take a zeroed array of count items.  An overflow of count * size ends the process. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 
+/* Make room for one more item behind count others, in an array that was grown so from NULL; it
+ * doubles, the old one stays behind in the arena. */
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t size);
+
 /* Copy size bytes and end them with a zero. */
 char *arena_copy(struct arena *arena, const char *text, size_t size);
 

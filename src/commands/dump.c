@@ -17,7 +17,7 @@
 #include "commands/open_store.h"
 #include "pg/pg_dump.h"
 #include "pg/recode.h"
-#include "pg/sql_target.h"
+#include "pg/sql_source.h"
 
 /* The way of a volume through a dump.  Restore is the same corridor walked back. */
 static bool
@@ -101,13 +101,7 @@ volume_add(struct dump *dump, struct manifest_table *entry, unsigned number)
 
     volume_name(name, number, dump->suffix);
     pthread_mutex_lock(&dump->lock);
-    if ((count & (count - 1)) == 0) {
-        struct manifest_object *volumes = arena_array(&dump->arena, count == 0 ? 1 : count * 2,
-                                                      sizeof *volumes);
-        if (count > 0)
-            memcpy(volumes, entry->volumes, count * sizeof *volumes);
-        entry->volumes = volumes;
-    }
+    entry->volumes = arena_grow(&dump->arena, entry->volumes, count, sizeof *entry->volumes);
     struct manifest_object *volume = &entry->volumes[entry->volumes_count++];
     volume->name = arena_text(&dump->arena, name);
     pthread_mutex_unlock(&dump->lock);
@@ -189,30 +183,65 @@ keep_statement(const void *argument, const char *sql)
 
 /* The way of the schema's text: pg_dump, as a child, in place of COPY. */
 static bool
-section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section,
-             const char *name, struct manifest_object *object, struct fault *fault)
+script_dump(struct worker *worker, struct dump *dump, struct sql_source *sql, uint64_t bytes_max,
+            const char *name, struct manifest_object *object, struct fault *fault)
 {
     struct flow *flow = &worker->flow;
-    struct pg_dump pg_dump;
-    struct sql_filter filter;
 
-    object->name = arena_print(&dump->arena, "%s.sql%s", name, dump->suffix);
-    char *path = arena_print(&dump->arena, "%s/%s", dump->manifest.name, object->name);
+    object->name = name;
+    char *path = arena_print(&dump->arena, "%s/%s", dump->manifest.name, name);
+    struct stage *put = store_put_init(&worker->put, dump->store, path);
     flow_begin(flow);
-    flow_add(flow, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog, section));
-    flow_seam(flow);
-    flow_add(flow, sql_filter_init(&filter, keep_statement, &dump->catalog));
-    if (dump->env->compress)
+    flow_add(flow, sql_source_init(sql, &worker->put.bytes, bytes_max));
+    if (dump->env->compress) {
+        flow_seam(flow);
         flow_add(flow, compress_init(&worker->compress));
+    }
     flow_seam(flow);
-    flow_add(flow, store_put_init(&worker->put, dump->store, path));
+    flow_add(flow, put);
     if (!flow_run(flow, fault))
         return fault_because(fault, "while dumping %s", name);
 
-    object->plain_bytes = filter.bytes;
+    object->plain_bytes = sql->bytes;
     object->stored_bytes = worker->put.bytes;
     memcpy(object->sha256, worker->put.digest, sizeof object->sha256);
     return true;
+}
+
+/* The next piece of the data script, in an array that doubles. */
+static struct manifest_object *
+piece_add(struct dump *dump, const char **name)
+{
+    struct manifest *manifest = &dump->manifest;
+    size_t count = manifest->more_data_count;
+    char text[VOLUME_NAME_MAX];
+
+    manifest->more_data = arena_grow(&dump->arena, manifest->more_data, count,
+                                     sizeof *manifest->more_data);
+    manifest->more_data_count++;
+    *name = arena_text(&dump->arena, data_piece_name(text, (unsigned) count + 2, dump->suffix));
+    return &manifest->more_data[count];
+}
+
+static bool
+section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section,
+             const char *file, struct manifest_object *object, struct fault *fault)
+{
+    const char *name = arena_print(&dump->arena, "%s.sql%s", file, dump->suffix);
+    /* Only large objects have no limit of their own. */
+    uint64_t bytes_max = section == SECTION_DATA ? dump->env->volume_bytes : UINT64_MAX;
+    struct pg_dump pg_dump;
+    struct sql_source sql;
+
+    sql_source_open(&sql, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog,
+                                       section), keep_statement, &dump->catalog);
+    bool done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
+    while (done && sql.more) {
+        object = piece_add(dump, &name);
+        done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
+    }
+    sql_source_close(&sql);
+    return done;
 }
 
 bool
@@ -293,25 +322,11 @@ dump_begin(struct dump *dump, struct fault *fault)
     return true;
 }
 
-static void
-object_sum(struct manifest *manifest, const struct manifest_object *object)
-{
-    manifest->plain_bytes += object->plain_bytes;
-    manifest->stored_bytes += object->stored_bytes;
-    manifest->rows += object->rows;
-}
-
 static bool
 dump_end(struct dump *dump, struct fault *fault)
 {
     struct manifest *manifest = &dump->manifest;
 
-    object_sum(manifest, &manifest->pre_data);
-    object_sum(manifest, &manifest->data);
-    object_sum(manifest, &manifest->post_data);
-    for (size_t i = 0; i < manifest->tables_count; i++)
-        for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
-            object_sum(manifest, &manifest->tables[i].volumes[j]);
     manifest->finished_ms = clock_epoch_ms();
     return manifest_write(dump->store, manifest, &dump->written, fault);
 }
@@ -357,12 +372,15 @@ dump_undo(struct dump *dump)
     size_t count = 0, most = sizeof scripts / sizeof *scripts;
     struct fault fault = {0};
 
+    most += manifest->more_data_count;
     for (size_t i = 0; i < manifest->tables_count; i++)
         most += manifest->tables[i].volumes_count;
     const char **names = arena_array(&dump->arena, most, sizeof *names);
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++)
         if (scripts[i]->name != NULL)
             names[count++] = object_path(dump, scripts[i]);
+    for (size_t i = 0; i < manifest->more_data_count; i++)
+        names[count++] = object_path(dump, &manifest->more_data[i]);
     for (size_t i = 0; i < manifest->tables_count; i++)
         for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
             names[count++] = object_path(dump, &manifest->tables[i].volumes[j]);

@@ -115,8 +115,10 @@ export_walk(struct export *export, struct fault *fault)
     for (size_t i = 0; i < manifest->tables_count && done; i++)
         for (size_t j = 0; j < manifest->tables[i].volumes_count && done; j++)
             done = object_export(export, &manifest->tables[i].volumes[j], false, fault);
-    return done && object_export(export, &manifest->data, true, fault) &&
-           object_export(export, &manifest->post_data, true, fault);
+    done = done && object_export(export, &manifest->data, true, fault);
+    for (size_t i = 0; i < manifest->more_data_count && done; i++)
+        done = object_export(export, &manifest->more_data[i], true, fault);
+    return done && object_export(export, &manifest->post_data, true, fault);
 }
 
 bool

@@ -137,6 +137,18 @@ plan_volumes(struct restore *restore, size_t *tables, struct fault *fault)
     return true;
 }
 
+/* The pieces are one text: a transaction may begin in one and end in the next. */
+static bool
+data_restore(struct restore *restore, struct fault *fault)
+{
+    const struct manifest *manifest = &restore->manifest;
+    bool done = restore_sql(restore, &manifest->data, false, fault);
+
+    for (size_t i = 0; i < manifest->more_data_count && done; i++)
+        done = restore_sql(restore, &manifest->more_data[i], false, fault);
+    return done;
+}
+
 static bool
 restore_walk(struct restore *restore, struct fault *fault)
 {
@@ -147,8 +159,7 @@ restore_walk(struct restore *restore, struct fault *fault)
 
     return restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
-           crew_run(&crew, restore->workers, fault) &&
-           restore_sql(restore, &manifest->data, false, fault) &&
+           crew_run(&crew, restore->workers, fault) && data_restore(restore, fault) &&
            restore_sql(restore, &manifest->post_data, true, fault) && restore_check(restore, fault);
 }
 

@@ -46,6 +46,8 @@ add_objects(struct text *text, const struct manifest *manifest)
     output_cells(&table, "object", "holds", "stored", "plain");
     object_row(&table, "tables, types, functions", &manifest->pre_data);
     object_row(&table, "sequences, large objects", &manifest->data);
+    for (size_t i = 0; i < manifest->more_data_count; i++)
+        object_row(&table, "more large objects", &manifest->more_data[i]);
     object_row(&table, "indexes, constraints, triggers", &manifest->post_data);
     output_end(&table, text);
 }

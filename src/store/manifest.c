@@ -126,6 +126,11 @@ add_objects(struct text *text, const struct manifest *manifest)
     add_object(text, &manifest->pre_data, false);
     text_add(text, ",\n\"data\":");
     add_object(text, &manifest->data, false);
+    for (size_t i = 0; i < manifest->more_data_count; i++) {
+        text_add(text, i == 0 ? ",\n\"more_data\":[" : ",\n  ");
+        add_object(text, &manifest->more_data[i], false);
+    }
+    text_add(text, manifest->more_data_count > 0 ? "]" : "");
     text_add(text, ",\n\"post_data\":");
     add_object(text, &manifest->post_data, false);
 }
@@ -173,6 +178,8 @@ complete(struct manifest *manifest)
     add_up(manifest, &manifest->pre_data);
     add_up(manifest, &manifest->data);
     add_up(manifest, &manifest->post_data);
+    for (size_t i = 0; i < manifest->more_data_count; i++)
+        add_up(manifest, &manifest->more_data[i]);
     for (size_t i = 0; i < manifest->tables_count; i++) {
         struct manifest_table *table = &manifest->tables[i];
         table->rows = 0;

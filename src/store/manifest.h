@@ -47,6 +47,8 @@ struct manifest {
     const char *replica_version, *server_version, *database, *encoding, *lsn, *snapshot;
     const char *compression;         /* "none", "zstd:3" */
     struct manifest_object pre_data, data, post_data; /* data: sequences, large objects */
+    struct manifest_object *more_data; /* where data goes on, in order; large objects have no limit */
+    size_t more_data_count;
     struct manifest_table *tables;
     size_t tables_count;
     uint64_t rows, plain_bytes, stored_bytes; /* sums over all objects */

@@ -120,6 +120,29 @@ section_read(const struct reader *reader, const struct json *root, const char *m
            refuse(&inner, "names the object '%s', not '%s'", object->name, name);
 }
 
+/* Most dumps have no such member. */
+static bool
+more_data_read(const struct reader *reader, const struct json *root, struct manifest *manifest)
+{
+    const struct json *item = NULL;
+    char name[VOLUME_NAME_MAX];
+
+    if (json_get(root, "more_data") == NULL)
+        return true;
+    if (!array_read(reader, root, "more_data", &item, &manifest->more_data_count))
+        return false;
+    manifest->more_data = arena_array(reader->arena, manifest->more_data_count,
+                                      sizeof *manifest->more_data);
+    for (size_t i = 0; i < manifest->more_data_count; i++, item = item->next) {
+        struct manifest_object *piece = &manifest->more_data[i];
+        if (!object_read(reader, item, piece))
+            return false;
+        if (strcmp(piece->name, data_piece_name(name, (unsigned) i + 2, reader->suffix)) != 0)
+            return refuse(reader, "goes on in the object '%s', not '%s'", piece->name, name);
+    }
+    return true;
+}
+
 static bool
 columns_read(const struct reader *reader, const struct json *json, struct manifest_table *table)
 {
@@ -272,6 +295,9 @@ sums_check(const struct reader *reader, const struct manifest *manifest)
         !add_object(reader, &sums, &manifest->data) ||
         !add_object(reader, &sums, &manifest->post_data))
         return false;
+    for (size_t i = 0; i < manifest->more_data_count; i++)
+        if (!add_object(reader, &sums, &manifest->more_data[i]))
+            return false;
     for (size_t i = 0; i < manifest->tables_count; i++)
         for (size_t j = 0; j < manifest->tables[i].volumes_count; j++)
             if (!add_object(reader, &sums, &manifest->tables[i].volumes[j]))
@@ -355,6 +381,7 @@ manifest_parse(struct arena *arena, const char *name, const char *data, size_t s
            encoding_check(&reader, manifest->encoding) &&
            section_read(&reader, root, "pre_data", "pre-data.sql", &manifest->pre_data) &&
            section_read(&reader, root, "data", "data.sql", &manifest->data) &&
+           more_data_read(&reader, root, manifest) &&
            section_read(&reader, root, "post_data", "post-data.sql", &manifest->post_data) &&
            tables_read(&reader, root, manifest) && tables_differ(&reader, manifest) &&
            volumes_differ(&reader, manifest) && sums_check(&reader, manifest);

@@ -56,6 +56,16 @@ volume_name(char name[static VOLUME_NAME_MAX], unsigned number, const char *suff
     return name;
 }
 
+const char *
+data_piece_name(char name[static VOLUME_NAME_MAX], unsigned number, const char *suffix)
+{
+    int size = snprintf(name, VOLUME_NAME_MAX, "data-%u.sql%s", number, suffix);
+
+    assert(number > 1);
+    assert(size > 0 && size < VOLUME_NAME_MAX);
+    return name;
+}
+
 bool
 volume_number(const char *name, const char *suffix, unsigned *number)
 {

@@ -53,6 +53,25 @@ def test_a_volume_ends_soon_after_its_size(shop, store):
     assert sum(sizes[:-1]) / len(sizes[:-1]) >= 128 * 1024
 
 
+def test_large_objects_are_cut_too(server, store, databases):
+    """Large objects have no limit, objects of a store have: the data script goes on in further pieces."""
+    source, target, psql_target = databases(server), databases(server), databases(server)
+    source.sql(
+        "SELECT lo_from_bytea(7000 + i, decode(string_agg(md5((i * 100000 + j)::text), ''), 'hex'))"
+        " FROM generate_series(1, 4) AS i, generate_series(1, 100000) AS j GROUP BY i"
+    )
+    content = "SELECT loid, count(*), md5(string_agg(data, ''::bytea ORDER BY pageno)) FROM pg_largeobject GROUP BY 1 ORDER BY 1"
+    assert len(source.sql(content).splitlines()) == 4
+    tool.dump(source, store, REPLICA_VOLUME_SIZE="64KiB", REPLICA_COMPRESS="none")
+    pieces = [piece["name"] for piece in store.manifest()["more_data"]]
+    assert len(pieces) >= 2 and pieces[0] == "data-2.sql" and pieces[1] == "data-3.sql"
+    tool.restore(store, target)
+    assert target.sql(content) == source.sql(content)
+    plain = b"".join(store.plain(store.complete()[-1] + "/" + name) for name in ["data.sql"] + pieces)
+    psql_target.server.psql(["-f", "-"], psql_target.name, text=plain.decode())
+    assert psql_target.sql(content) == source.sql(content)
+
+
 def test_each_volume_stands_alone(small, small_store, databases, server):
     """psql loads any one volume, without replica, into the structure."""
     target = databases(server)

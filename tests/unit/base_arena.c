@@ -66,6 +66,24 @@ test_texts(void **state)
     arena_free(&arena);
 }
 
+/* Items stay as they are while the array under them is replaced. */
+static void
+test_growing(void **state)
+{
+    struct arena arena = {0};
+    unsigned *items = NULL;
+    (void) state;
+
+    for (unsigned count = 0; count < 1000; count++) {
+        items = arena_grow(&arena, items, count, sizeof *items);
+        items[count] = count * 3;
+        assert_int_equal(items[count / 2], count / 2 * 3);
+    }
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(items[i], i * 3);
+    arena_free(&arena);
+}
+
 int
 main(void)
 {
@@ -73,6 +91,7 @@ main(void)
         cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_large_piece),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_growing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,11 +80,14 @@ test_round_trip(void **state)
         assert_string_equal(back.snapshot, "");
         assert_string_equal(back.compression, "zstd:3");
         assert_true(back.rows == 12);
-        assert_true(back.stored_bytes == 100 + 50 + 11 + 12 + 13);
+        assert_true(back.stored_bytes == 100 + 50 + 11 + 12 + 13 + 21 + 22);
         assert_true(back.plain_bytes == 3 * back.stored_bytes);
         objects_equal(&back.pre_data, &manifest->pre_data);
         objects_equal(&back.data, &manifest->data);
         objects_equal(&back.post_data, &manifest->post_data);
+        assert_int_equal(back.more_data_count, 2);
+        for (size_t i = 0; i < back.more_data_count; i++)
+            objects_equal(&back.more_data[i], &manifest->more_data[i]);
         assert_int_equal(back.tables_count, 2);
         for (size_t i = 0; i < back.tables_count; i++)
             tables_equal(&back.tables[i], &manifest->tables[i]);

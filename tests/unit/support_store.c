@@ -120,6 +120,10 @@ place_manifest(struct place *place, const char *name)
     struct manifest_table *tables = arena_array(&place->arena, 2, sizeof *tables);
     struct manifest_object *volumes = arena_array(&place->arena, 2, sizeof *volumes);
 
+    struct manifest_object *pieces = arena_array(&place->arena, 2, sizeof *pieces);
+
+    pieces[0] = object("data-2.sql.zst", 21, 0);
+    pieces[1] = object("data-3.sql.zst", 22, 0);
     volumes[0] = object("1.sql.zst", 100, 7);
     volumes[1] = object("2.sql.zst", 50, 5);
     tables[0] = (struct manifest_table){.schema = "public",
@@ -142,6 +146,8 @@ place_manifest(struct place *place, const char *name)
         .compression = "zstd:3",
         .pre_data = object("pre-data.sql.zst", 11, 0),
         .data = object("data.sql.zst", 12, 0),
+        .more_data = pieces,
+        .more_data_count = 2,
         .post_data = object("post-data.sql.zst", 13, 0),
         .tables = tables,
         .tables_count = 2,
