@@ -1,6 +1,7 @@
 """Promise: `check` finds what would end a dump or a restore, at both ends and in the store, and moves no data:
 one line for each question, the exit code of the first failure, and nothing left behind."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -319,8 +320,6 @@ def test_an_extension_that_the_server_lacks(server, databases, store, target):
 
 
 def rewrite_digest(store, name, manifest, path):
-    import hashlib
-
     with open(path, "rb") as file:
         manifest["pre_data"]["sha256"] = hashlib.sha256(file.read()).hexdigest()
     with open(store.file(name + "/manifest.json"), "w") as file:
