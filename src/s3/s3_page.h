@@ -1,0 +1,35 @@
+/* s3_page - one page of a listing, as the store wrote it, added to what came before: no I/O.
+ *
+ * Keys that are no valid XML come through because they are asked for URL-encoded; a store that does
+ * not echo <EncodingType> has not encoded them.
+ *
+ * Threads: one at a time. */
+#ifndef S3_S3_PAGE_H
+#define S3_S3_PAGE_H
+
+#include "base/text.h"
+#include "s3/s3.h"
+
+/* What the pages of ListObjectsV2 are made into. */
+struct s3_keys {
+    struct arena *arena;
+    struct s3_listing *listing;
+    size_t entries_capacity, prefixes_capacity;
+    struct text token; /* of the next page */
+    bool more;         /* there is one */
+};
+
+/* What the pages of ListMultipartUploads are made into. */
+struct s3_uploads {
+    struct arena *arena;
+    struct s3_pending *pending;
+    size_t count, capacity;
+    struct text next_key, next_id; /* markers of the next page */
+    bool more;
+};
+
+/* Add a page that is known to be whole. */
+void s3_keys_read(struct s3_keys *keys, const struct text *page);
+void s3_uploads_read(struct s3_uploads *uploads, const struct text *page);
+
+#endif
