@@ -15,6 +15,8 @@ import time
 import urllib.parse
 import xml.etree.ElementTree
 
+import tool
+
 
 class Failure(Exception):
     def __init__(self, status, body):
@@ -279,3 +281,30 @@ class S3Store:
         ]
         listed += [volume for table in manifest["tables"] for volume in table["volumes"]]
         return [("%s/%s" % (dump, each["name"]), each) for each in listed]
+
+
+# ---- replica against such a store -----------------------------------------------------------------
+
+
+def dump(database, store, **variables):
+    return tool.succeed(run_dump(database, store, **variables))
+
+
+def run_dump(database, store, **variables):
+    settings = {**store.settings, **variables}
+    return tool.run("dump", REPLICA_FROM=database.url(), REPLICA_TO=store.url, **settings)
+
+
+def restore(store, database, **variables):
+    return tool.succeed(run_restore(store, database, **variables))
+
+
+def run_restore(store, database, **variables):
+    settings = {**store.settings, **variables}
+    return tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=database.url(), **settings)
+
+
+def listed(store):
+    """What `list` says, as its JSON says it."""
+    settings = {**store.settings, "REPLICA_LOG_FORMAT": "json"}
+    return json.loads(tool.succeed(tool.run("list", REPLICA_FROM=store.url, **settings)).out)

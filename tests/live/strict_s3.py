@@ -82,6 +82,10 @@ def operation_of(method, key, query):
     return None
 
 
+def request_host(request):
+    return request.header("host") or ""
+
+
 def element(name, *content):
     """An element of text or of elements; a dictionary makes one of each of its items."""
     inner = "".join(
@@ -122,7 +126,7 @@ class Request:
         for field in query.split("&") if query else []:
             name, _, value = field.partition("=")
             self.query[decode(name).decode()] = decode(value).decode("utf-8", "surrogateescape")
-        host = (request.header("host") or "").rsplit(":", 1)[0]
+        host = request_host(request).rsplit(":", 1)[0]
         names = decode(path).decode("utf-8", "surrogateescape")[1:]
         self.virtual = host.endswith("." + server.domain)
         if self.virtual:
@@ -144,7 +148,8 @@ class Request:
     def run(self):
         """Answer it.  Raises Broken when the connection must not be used any more."""
         if self.bucket:
-            self.seen = self.bucket.see(self.operation or self.request.method, self.key)
+            name = self.operation or self.request.method
+            self.seen = self.bucket.see(name, self.key, request_host(self.request))
         struck = self.bucket.faults.meeting(self.seen) if self.bucket else []
         try:
             if self.strike(struck, faults.HEAD):
