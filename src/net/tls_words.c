@@ -71,9 +71,9 @@ explain_alert(int code, const struct tls_failure *failure, bool *refused, enum e
     /* handshake_failure: once its own certificate was accepted, ours is all that is left. */
     *refused = true;
     if (!failure->server_shown)
-        return fault_set(fault, err, "%s has no cipher or key in common with replica, which offers "
-                         "TLS 1.2 with ECDHE, AES-GCM or ChaCha20-Poly1305, and takes RSA or ECDSA "
-                         "certificates (handshake_failure)", peer);
+        return fault_set(fault, err, "%s has no version, cipher or kind of key in common with "
+                         "replica, which speaks TLS 1.2 with ECDHE, AES-GCM or ChaCha20-Poly1305, "
+                         "and takes RSA or ECDSA certificates (handshake_failure)", peer);
     return fault_set(fault, err, failure->identity
                                      ? "%s refuses our certificate (handshake_failure)"
                                      : "%s wants a client certificate, and there is none to show "

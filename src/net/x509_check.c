@@ -43,6 +43,16 @@ on_start_cert(const br_x509_class **context, uint32_t length)
         br_x509_minimal_vtable.start_cert(&check->engine.minimal.vtable, length);
 }
 
+/* BearSSL's decoder must not be pushed on after it has failed: it would go on behind the failure. */
+static void
+key_push(br_x509_decoder_context *decoder, const unsigned char *data, size_t size)
+{
+    int error = br_x509_decoder_last_error(decoder);
+
+    if (error == 0 || error == BR_ERR_X509_TRUNCATED)
+        br_x509_decoder_push(decoder, data, size);
+}
+
 static void
 on_append(const br_x509_class **context, const unsigned char *data, size_t size)
 {
@@ -57,7 +67,7 @@ on_append(const br_x509_class **context, const unsigned char *data, size_t size)
     if (check->trust != NULL)
         br_x509_minimal_vtable.append(&check->engine.minimal.vtable, data, size);
     else if (check->count == 0)
-        br_x509_decoder_push(&check->engine.decoder, data, size);
+        key_push(&check->engine.decoder, data, size);
 }
 
 /* The digest of RFC 5929 section 4.1. */
