@@ -98,7 +98,10 @@ const char *ask_words(char buffer[static ASK_WORDS_MAX], const char *words);
 bool ask_keys_read(const struct ask_answer *answer, bool all, struct credential *credential,
                    struct fault *fault);
 
-/* The same from STS's XML, where none may be missing. */
+/* Where STS is: the endpoint that was given, else the region's own, else the one for all. */
+bool sts_url(const struct credentials_config *config, struct url *url, struct fault *fault);
+
+/* The same keys from STS's XML, where none may be missing. */
 bool sts_keys_read(const struct ask_answer *answer, struct credential *credential,
                    struct fault *fault);
 

@@ -25,7 +25,7 @@ is_region(const char *region)
     return *at == '\0' && at > region && at - region < 64;
 }
 
-static bool
+bool
 sts_url(const struct credentials_config *config, struct url *url, struct fault *fault)
 {
     char text[160];

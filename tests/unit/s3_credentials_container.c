@@ -123,6 +123,29 @@ test_flood(void **state)
     world_end(&world);
 }
 
+static void
+reply_half(struct peer *peer, const char *request, struct text *answer)
+{
+    (void) peer;
+    (void) request;
+    text_add(answer, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"AccessKeyId\":\"A\"");
+}
+
+static void
+test_half_an_answer(void **state)
+{
+    struct world world;
+    struct credential keys;
+    struct fault fault = {0};
+    (void) state;
+
+    world_begin(&world, reply_half);
+    world.config.full_uri = world.peer.url;
+    assert_int_equal(container_ask(&world.context, &keys, &fault), ASK_AGAIN);
+    assert_int_equal(fault.err, ERR_STORE);
+    world_end(&world);
+}
+
 /* Where it is allowed to ask, a thrown switch ends the attempt before anything is sent. */
 static void
 test_addresses(void **state)
@@ -204,7 +227,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),      cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_flood),     cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_configuration), cmocka_unit_test(test_half_an_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

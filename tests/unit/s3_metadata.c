@@ -7,7 +7,7 @@ static const char role_path[] = "/latest/meta-data/iam/security-credentials/";
 /* How the service behaves; the peer's stage is an index into this. */
 static const struct manners {
     unsigned token_status, name_status, keys_status; /* 0: silence */
-    const char *name, *keys; /* keys NULL: good ones */
+    const char *name, *keys; /* of the role; keys NULL: good ones */
     bool v1_disabled;
     enum ask ask;
     enum err err;
@@ -25,6 +25,7 @@ static const struct manners {
     {0, 200, 200, "dump-role", NULL, true, ASK_AGAIN, ERR_STORE, "no answer to the request"},
     {400, 200, 200, "dump-role", NULL, false, ASK_FAILED, ERR_STORE, "http 400"},
     {500, 200, 200, "dump-role", NULL, false, ASK_AGAIN, ERR_STORE, "http 500"},
+    {201, 200, 200, "", NULL, false, ASK_AGAIN, ERR_STORE, "http 201"},
     {200, 404, 200, "", NULL, false, ASK_FAILED, ERR_CONFIG, "the instance has no role"},
     {200, 503, 200, "", NULL, false, ASK_AGAIN, ERR_STORE, "http 503"},
     {200, 200, 200, "", NULL, false, ASK_AGAIN, ERR_STORE, "role is none"},

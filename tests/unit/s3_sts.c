@@ -177,6 +177,33 @@ test_configuration(void **state)
 }
 
 static void
+test_endpoints(void **state)
+{
+    static const struct {
+        const char *given, *region, *host;
+    } cases[] = {
+        {"", "", "sts.amazonaws.com"},
+        {"", "auto", "sts.amazonaws.com"},
+        {"", "eu-west-1", "sts.eu-west-1.amazonaws.com"},
+        {"", "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"},
+        {"", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"},
+        {"https://sts.example.com:8443", "eu-west-1", "sts.example.com"},
+    };
+    struct credentials_config config = {0};
+    struct fault fault = {0};
+    struct url url;
+    (void) state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        config.sts_endpoint = cases[i].given;
+        config.region = cases[i].region;
+        assert_true(sts_url(&config, &url, &fault));
+        assert_string_equal(url.host, cases[i].host);
+        assert_true(url.tls);
+    }
+}
+
+static void
 test_nobody_there(void **state)
 {
     struct world world;
@@ -202,6 +229,7 @@ main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_configuration),
+        cmocka_unit_test(test_endpoints),
         cmocka_unit_test(test_nobody_there),
     };
 
