@@ -48,6 +48,7 @@ static const struct code {
     {"IllegalLocationConstraintException", ANSWER_ELSEWHERE},
     {"RequestTimeTooSkewed", ANSWER_SKEWED},
     {"RequestExpired", ANSWER_SKEWED},
+    {"MissingContentMD5", ANSWER_UNDIGESTED},
     {"ExpiredToken", ANSWER_KEYS},
     {"ExpiredTokenException", ANSWER_KEYS},
     {"TokenRefreshRequired", ANSWER_KEYS},

@@ -196,6 +196,9 @@ clock_correct(struct s3 *s3, const struct s3_call *call)
     int64_t skew_ms = (int64_t) call->answer.date_ms - (int64_t) clock_epoch_ms();
     char apart[32];
 
+    /* A request may also be too old because this machine slept while it was under way. */
+    if (llabs(skew_ms) < ANSWER_SKEW_MS_MAX && atomic_load(&s3->skew_ms) == 0)
+        return;
     atomic_store(&s3->skew_ms, skew_ms);
     log_warning("this machine's clock is %s %s the store's; requests are signed with the store's",
                 clock_duration(apart, (uint64_t) llabs(skew_ms)),
@@ -230,11 +233,16 @@ answer_judge(struct s3 *s3, struct s3_call *call, const struct endpoint *place,
                    ? AT_ONCE
                    : GIVE_UP;
     case ANSWER_UNDIGESTED:
-        if (call->body_size == 0 || !first_time(&call->digested))
+        if (call->digests.md5[0] != '\0')
             return GIVE_UP;
+        call->md5 = true;
         atomic_store(&s3->md5_wanted, true);
         return AT_ONCE;
     case ANSWER_FINAL:
+        if (call->answer.status == 417 && first_time(&call->unexpected)) {
+            atomic_store(&s3->expect_refused, true);
+            return AT_ONCE;
+        }
         return is_accepted(call) ? SETTLED : GIVE_UP;
     }
     return GIVE_UP;
@@ -263,7 +271,8 @@ request_make(struct s3 *s3, struct s3_call *call, const struct pool_wish *wish,
     uint64_t begun_ms = clock_ms();
     enum verdict verdict;
 
-    request->expect_continue = call->body_size >= EXPECT_BYTES_MIN && connection->requests == 0;
+    request->expect_continue = call->body_size >= EXPECT_BYTES_MIN && connection->requests == 0 &&
+                               !atomic_load(&s3->expect_refused);
     call->answer = (struct s3_answer){0};
     bool answered = http_send(http, request, why) && body_read(call, http, why);
     if (answered) {
@@ -303,7 +312,7 @@ s3_attempt(struct s3 *s3, struct s3_call *call, struct fault *why)
     }
     if (!credentials_get(s3->credentials, &keys, why))
         return why->err == ERR_STOPPED ? STOPPED : GIVE_UP;
-    if (call->md5 || atomic_load(&s3->md5_wanted))
+    if (call->md5 || (atomic_load(&s3->md5_wanted) && strcmp(call->method, "PUT") == 0))
         s3_body_md5(&call->digests);
 
     connection_wish(s3, call, &wish, &request);

@@ -51,7 +51,7 @@ struct s3_call {
     struct pool_connection *connection; /* of stream */
 
     /* What was tried already. */
-    bool moved, corrected, renewed, digested, reconnected, unreachable;
+    bool moved, corrected, renewed, unexpected, reconnected, unreachable;
 };
 
 /* Add a query field or header; the texts stay the caller's. */

@@ -127,6 +127,9 @@ test_bodies(void **state)
         {.asks = "PUT ", .way = SCRIPT_CUT, .lacks = "Expect"}, /* kept, and cut: the next is new */
         {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n",
          .holds = "\r\nExpect: 100-continue\r\n"},
+        {.asks = "PUT ", .way = SCRIPT_CUT},
+        {.asks = "PUT ", .status = 417, .holds = "Expect"}, /* it says that it does not know it */
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n", .lacks = "Expect"},
     };
     struct script script;
     SCRIPT(&script, turns);
@@ -137,6 +140,7 @@ test_bodies(void **state)
 
     memset(data, 'x', SIZE);
     assert_true(s3_put(s3, "k", data, SIZE - 1, NULL, NULL, NULL, &fault));
+    assert_true(s3_put(s3, "k", data, SIZE, NULL, NULL, NULL, &fault));
     assert_true(s3_put(s3, "k", data, SIZE, NULL, NULL, NULL, &fault));
     free(data);
     s3_close(s3);
@@ -289,9 +293,15 @@ test_md5(void **state)
          .holds = "\r\ncontent-md5: ndTkYSaMgDT1yFZOFVxnpg==\r\n"},
         {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n", .holds = "content-md5"},
     };
+    static const struct turn never_content[] = {
+        {.asks = "PUT ", .status = 400, .body = ERROR("MissingContentMD5"), .lacks = "content-md5"},
+        {.asks = "PUT ", .status = 400, .body = ERROR("MissingContentMD5"), .holds = "content-md5"},
+    };
     struct fault fault = {0};
 
     PLAY(turns, 2, true, &fault);
+    PLAY(never_content, 1, false, &fault);
+    assert_says(fault, ": 400 MissingContentMD5 (Because.)");
 }
 
 /* The checksum of "x", big-endian, in base64, and signed. */
