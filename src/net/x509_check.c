@@ -43,7 +43,8 @@ on_start_cert(const br_x509_class **context, uint32_t length)
         br_x509_minimal_vtable.start_cert(&check->engine.minimal.vtable, length);
 }
 
-/* BearSSL's decoder must not be pushed on after it has failed: it would go on behind the failure. */
+/* BearSSL's decoder must not be pushed on after it has failed: it would go on behind the
+ * failure. */
 static void
 key_push(br_x509_decoder_context *decoder, const unsigned char *data, size_t size)
 {
