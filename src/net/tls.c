@@ -99,7 +99,8 @@ tls_begin(int fd, const struct tls_config *config)
     bool resume = resume_fits(config);
     if (resume)
         br_ssl_engine_set_session_parameters(engine, &config->resume->parameters);
-    br_ssl_client_reset(&tls->client, sni_name(config, name), resume);
+    int ready = br_ssl_client_reset(&tls->client, sni_name(config, name), resume);
+    assert(ready == 1);
     return tls;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/tls_engine.h"
 #include "support_tls.h"
 
 enum { CACHE_BYTES = 4096, MANY_BYTES = 3000000 };
@@ -371,6 +372,27 @@ test_alpn(void **state)
     peer_end(&peer);
 }
 
+/* ---- curves ---------------------------------------------------------------------------- */
+
+/* RFC 7748 section 6.1: the secret of a point of small order is zero, whoever multiplies. */
+static void
+test_small_order(void **state)
+{
+    (void) state;
+    static const unsigned char points[][32] = {{0}, {1}, {9}};
+    static br_ssl_client_context client;
+    br_ec_impl ec;
+
+    tls_engine_init(&client, &ec);
+    for (int i = 0; i < 3; i++) {
+        unsigned char factor[32] = {7}, point[32];
+        memcpy(point, points[i], sizeof point);
+        assert_int_equal(ec.mul(point, 32, factor, 32, BR_EC_curve25519), i == 2);
+        memcpy(point, points[i], sizeof point);
+        assert_int_equal(br_ec_get_default()->mul(point, 32, factor, 32, BR_EC_curve25519), 1);
+    }
+}
+
 /* ---- client certificates --------------------------------------------------------------- */
 
 static void
@@ -721,6 +743,7 @@ main(void)
         cmocka_unit_test(test_alerts),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_alpn),
+        cmocka_unit_test(test_small_order),
         cmocka_unit_test(test_identities),
         cmocka_unit_test(test_identities_refused),
         cmocka_unit_test(test_last_words),
