@@ -172,11 +172,10 @@ answer_rescue(struct http *http, const struct fault *failure, struct fault *faul
     if (trouble == TROUBLE_BROKEN)
         while (!http->answered && stream_readable(http->stream) && head_read(http, 0, &later))
             ;
-    if (http->answered)
-        return true;
-    http->trouble = trouble;
-    fault_hand_over(fault, failure);
-    return false;
+    http->trouble = http->answered ? TROUBLE_NONE : trouble;
+    if (!http->answered)
+        fault_hand_over(fault, failure);
+    return http->answered;
 }
 
 /* Whether the connection of the last request can serve this one. */

@@ -1,9 +1,11 @@
 /* net_http - requests and answers against a scripted peer, in the clear and under TLS: framing,
  * kept connections, early answers, and everything that can end in the middle. */
+#include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +26,26 @@ static struct fault fault;
 static atomic_uint accepted;
 static sem_t site_turn, test_turn; /* posted for the one by the other */
 static char *zeros;                /* LARGE of them */
+
+/* In place of the system's send(): before the client's nth one from now on the peer has its turn;
+ * with again set nothing is sent then. */
+static _Thread_local unsigned meet_in;
+static _Thread_local bool again;
+
+ssize_t
+send(int fd, const void *data, size_t size, int flags)
+{
+    if (meet_in > 0 && --meet_in == 0) {
+        sem_post(&site_turn);
+        sem_wait(&test_turn);
+        if (again) {
+            again = false;
+            errno = EAGAIN;
+            return -1;
+        }
+    }
+    return sendto(fd, data, size, flags, NULL, 0);
+}
 
 static int
 begin(void **state)
@@ -270,6 +292,16 @@ test_head(void **state)
     assert_int_equal(atomic_load(&accepted), 1);
 }
 
+/* Give one text as the answer, and go. */
+static void
+script_text(struct site *it)
+{
+    site_next(it);
+    if (site_question(it))
+        site_answer(it, it->context);
+    site_close(it);
+}
+
 /* Megabytes, in one length and in chunks of many sizes, into windows of many sizes. */
 static void
 script_large(struct site *it)
@@ -512,6 +544,95 @@ test_early_answer_and_reset(void **state)
     }
 }
 
+/* The same, when the answer comes and the connection goes between a look at it and a write. */
+static void
+script_reset_before_write(struct site *it)
+{
+    site_next(it);
+    site_question(it);
+    sem_wait(&site_turn);
+    site_answer(it, it->context);
+    site_reset(it);
+    sem_post(&test_turn);
+}
+
+static void
+test_rescued_answer(void **state)
+{
+    (void) state;
+    static char no[] = "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", nothing[] = "";
+
+    open_site(script_reset_before_write, no);
+    meet_in = 2;
+    if (!request("PUT", zeros, LARGE, false))
+        fail_msg("%s", fault.text);
+    assert_int_equal(http_status(http), 403);
+    assert_int_equal(http_trouble(http), TROUBLE_NONE);
+    assert_false(http_keep(http));
+    close_site();
+
+    open_site(script_reset_before_write, nothing);
+    meet_in = 2;
+    assert_false(request("PUT", zeros, LARGE, false));
+    check_failed(TROUBLE_BROKEN, "broke while writing");
+    assert_true(http_sent(http));
+    close_site();
+}
+
+/* A peer that is too busy says so before it is asked. */
+static void
+script_greeting(struct site *it)
+{
+    site_next(it);
+    sem_wait(&site_turn);
+    site_answer(it, it->context);
+    sem_post(&test_turn);
+    site_wait_closed(it);
+}
+
+static void
+test_greeting(void **state)
+{
+    (void) state;
+    open_site(script_greeting, "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy");
+    meet_in = 1;
+    again = true;
+    check_get(503, "busy");
+    assert_false(http_sent(http));
+    assert_false(http_keep(http));
+    close_site();
+
+    open_site(script_greeting, "220 mail.example.com ESMTP\r\n");
+    meet_in = 1;
+    again = true;
+    assert_false(get());
+    check_failed(TROUBLE_REFUSED, "begins with \"220 mail.example.com ESM\"");
+    close_site();
+}
+
+/* Instead of "100 Continue", or in the middle of the body, nothing that makes sense. */
+static void
+test_nonsense(void **state)
+{
+    (void) state;
+    open_site(script_text, "");
+    assert_false(request("PUT", "12345", 5, true));
+    check_failed(TROUBLE_BROKEN, "without an answer");
+    close_site();
+
+    open_site(script_text, "what?");
+    assert_false(request("PUT", "12345", 5, true));
+    check_failed(TROUBLE_REFUSED, "begins with \"what?\"");
+    close_site();
+
+    open_site(script_reset_before_write, "what?");
+    meet_in = 2;
+    again = true;
+    assert_false(request("PUT", zeros, LARGE, false));
+    check_failed(TROUBLE_REFUSED, "begins with \"what?\"");
+    close_site();
+}
+
 static void
 test_bad_request(void **state)
 {
@@ -574,6 +695,36 @@ test_stale(void **state)
         close_site();
         assert_int_equal(atomic_load(&accepted), 2);
     }
+}
+
+/* The kept connection dies between the look at it and the first byte: nothing was sent, and nobody
+ * needs to know. */
+static void
+script_die(struct site *it)
+{
+    site_next(it);
+    site_question(it);
+    site_answer(it, ok_text);
+    sem_wait(&site_turn);
+    site_reset(it);
+    sem_post(&test_turn);
+    site_next(it);
+    site_question(it);
+    site_answer(it, ok_text);
+    site_wait_closed(it);
+}
+
+static void
+test_dies(void **state)
+{
+    (void) state;
+    open_site(script_die, NULL);
+    check_get(200, "ok");
+    assert_true(http_keep(http));
+    meet_in = 1;
+    check_get(200, "ok");
+    close_site();
+    assert_int_equal(atomic_load(&accepted), 2);
 }
 
 /* The request was taken, and no answer came: that is for the caller to judge. */
@@ -660,15 +811,6 @@ test_what_is_left(void **state)
 /* ---- what is wrong, and what ends in the middle ---------------------------------------- */
 
 static void
-script_text(struct site *it)
-{
-    site_next(it);
-    if (site_question(it))
-        site_answer(it, it->context);
-    site_close(it);
-}
-
-static void
 test_wrong_heads(void **state)
 {
     (void) state;
@@ -723,7 +865,8 @@ test_cut_bodies(void **state)
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell", "its last chunk"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
          "its last chunk"},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n", "chunks are broken"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n",
+         "chunks are broken"},
     };
     struct bytes body = {0};
 
@@ -914,11 +1057,15 @@ main(void)
         TEST_BOTH(test_continue_refused),
         TEST_BOTH(test_early_answer),
         TEST(test_early_answer_and_reset),
-        TEST(test_bad_request),
+        TEST(test_rescued_answer),
+        TEST(test_greeting),
         TEST_BOTH(test_stale),
+        TEST(test_dies),
         TEST_BOTH(test_no_answer),
         TEST_BOTH(test_what_is_left),
+        TEST(test_bad_request),
         TEST_BOTH(test_wrong_heads),
+        TEST(test_nonsense),
         TEST(test_many_interims),
         TEST_BOTH(test_cut_bodies),
         TEST_BOTH(test_until_close),

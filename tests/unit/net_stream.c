@@ -3,6 +3,7 @@
 #include "fake_resolver.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -217,6 +218,54 @@ test_all_silent(void **state)
     fake_answer((const char *const[]){"127.0.0.2", "127.0.0.2", NULL}, 0);
     check_refused(TROUBLE_CONNECT, "no answer within 0.4 s at 127.0.0.2, no answer within 0.4 s");
     blackhole_end(&hole);
+}
+
+/* An address that is refused by our own kernel costs no time, and is named like the others. */
+static void
+test_unreachable(void **state)
+{
+    (void) state;
+    config.host = "name.test";
+    int good = listen_on("127.0.0.1", &config.port, 4);
+    fake_answer((const char *const[]){"255.255.255.255", "127.0.0.1", NULL}, 0);
+    struct stream *stream = stream_open(&config, UINT64_MAX, &trouble, &fault);
+    assert_non_null(stream);
+    stream_close(stream);
+    close(good);
+    check_refused(TROUBLE_CONNECT, " at 255.255.255.255, connection refused at 127.0.0.1");
+}
+
+/* With one descriptor more at a time, until there are enough of them. */
+static void
+test_few_descriptors(void **state)
+{
+    (void) state;
+    struct rlimit limit, before;
+    struct stream *stream = NULL;
+    unsigned failures = 0;
+
+    config.host = "name.test";
+    int good = listen_on("127.0.0.1", &config.port, 4);
+    fake_answer((const char *const[]){"127.0.0.1", NULL}, 0);
+    int next = dup(good);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    for (limit.rlim_cur = (rlim_t) next; stream == NULL; limit.rlim_cur++) {
+        fault = (struct fault){0};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        stream = stream_open(&config, UINT64_MAX, &trouble, &fault);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (stream != NULL)
+            break;
+        assert_int_equal(trouble, TROUBLE_CONNECT);
+        assert_non_null(strstr(fault.text, "name.test"));
+        assert_non_null(strstr(fault.text, "oo many open files"));
+        assert_true(++failures < 10);
+    }
+    assert_true(failures >= 2);
+    stream_close(stream);
+    close(good);
 }
 
 static void
@@ -567,6 +616,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_silent_address, begin, end),
         cmocka_unit_test_setup_teardown(test_happy_eyeballs, begin, end),
         cmocka_unit_test_setup_teardown(test_all_silent, begin, end),
+        cmocka_unit_test_setup_teardown(test_unreachable, begin, end),
+        cmocka_unit_test_setup_teardown(test_few_descriptors, begin, end),
         cmocka_unit_test_setup_teardown(test_ipv6, begin, end),
         cmocka_unit_test_setup_teardown(test_stopped_connecting, begin, end),
         cmocka_unit_test_setup_teardown(test_stopped_reading, begin, end),
