@@ -97,19 +97,21 @@ pool_drop(struct pool_connection *connection)
 void
 pool_give(struct pool *pool, struct pool_connection *connection)
 {
-    struct pool_connection *surplus = NULL;
+    struct pool_connection *surplus = connection, **link = &pool->idle;
 
     assert(connection->next == NULL);
     pthread_mutex_lock(&pool->lock);
-    connection->next = pool->idle;
-    pool->idle = connection;
-    if (++pool->idle_count > POOL_IDLE_MAX) {
-        struct pool_connection **link = &pool->idle;
-        while ((*link)->next != NULL)
-            link = &(*link)->next;
-        surplus = *link;
-        *link = NULL;
-        pool->idle_count--;
+    if (pool->place == NULL || pool->place == connection->wish.place) {
+        connection->next = pool->idle;
+        pool->idle = connection;
+        surplus = NULL;
+        if (++pool->idle_count > POOL_IDLE_MAX) {
+            while ((*link)->next != NULL)
+                link = &(*link)->next;
+            surplus = *link;
+            *link = NULL;
+            pool->idle_count--;
+        }
     }
     pthread_mutex_unlock(&pool->lock);
     pool_drop(surplus);
@@ -132,6 +134,7 @@ pool_move(struct pool *pool, const struct endpoint *place)
     struct pool_connection *stale = NULL;
 
     pthread_mutex_lock(&pool->lock);
+    pool->place = place;
     for (struct pool_connection **link = &pool->idle; *link != NULL;) {
         struct pool_connection *connection = *link;
         if (connection->wish.place == place) {

@@ -44,6 +44,7 @@ struct pool {
     struct pool_connection *idle; /* the last one used first: it is the least stale */
     unsigned idle_count;
     const struct trust *trust;
+    const struct endpoint *place; /* the only one whose connections are kept; NULL: any */
     const struct endpoint *seed_place;
     struct tls_resume seed;
 };
@@ -60,7 +61,7 @@ void pool_drop(struct pool_connection *connection);
 /* Remember the session that a request was just answered in. */
 void pool_learn(struct pool *pool, const struct pool_connection *connection);
 
-/* The store has moved: close the idle connections to all other places. */
+/* The store has moved: close the idle connections to all other places, and those that come back. */
 void pool_move(struct pool *pool, const struct endpoint *place);
 void pool_free(struct pool *pool);
 

@@ -338,6 +338,62 @@ test_get_without_progress(void **state)
     script_free(&script);
 }
 
+/* The run is stopped in the middle of a body. */
+static void
+test_get_stopped(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "GET ", .status = 200, .headers = "ETag: \"e\"\r\nContent-Length: 10\r\n",
+         .body = "0123456789", .way = SCRIPT_STOP_HALF},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3_config config = script_config(&script);
+    struct s3 *s3 = script_client(&script, &config);
+    struct fault fault = {0};
+    struct s3_get *get;
+    char piece[16];
+    size_t got;
+
+    if (s3_get_begin(s3, "k", &get, &fault)) {
+        assert_int_equal(s3_get_bytes(get), 10);
+        assert_string_equal(s3_get_etag(get), "\"e\"");
+        while (s3_get_read(get, piece, sizeof piece, &got, &fault))
+            assert_in_range(got, 1, 5);
+        s3_get_end(get);
+    }
+    assert_int_equal(fault.err, ERR_STOPPED);
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
+/* Without a length nobody could know that the end is the end. */
+static void
+test_get_without_length(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "GET ", .status = 200,
+         .headers = "ETag: \"e\"\r\nTransfer-Encoding: chunked\r\nX: Content-Length:\r\n",
+         .body = "3\r\nabc\r\n0\r\n\r\n"},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3_config config = script_config(&script);
+    struct s3 *s3 = script_client(&script, &config);
+    struct fault fault = {0};
+    struct s3_get *get;
+
+    assert_false(s3_get_begin(s3, "k", &get, &fault));
+    assert_null(get);
+    assert_says(fault, "the store does not say how long it is");
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
 /* ---- delete ------------------------------------------------------------------------------- */
 
 static void
@@ -476,6 +532,8 @@ main(void)
         cmocka_unit_test(test_get_resumes),
         cmocka_unit_test(test_get_replaced),
         cmocka_unit_test(test_get_without_progress),
+        cmocka_unit_test(test_get_stopped),
+        cmocka_unit_test(test_get_without_length),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_delete_put_off),
         cmocka_unit_test(test_delete_one_by_one),

@@ -32,8 +32,8 @@ enum script_way {
     SCRIPT_CUT,       /* close without a word */
     SCRIPT_HALF,      /* half of the body, then close */
     SCRIPT_BAREHEAD,  /* the answer to HEAD: a length, and no body */
-    SCRIPT_STOP,      /* throw the stop switch, then answer as ever */
     SCRIPT_STOP_HANG, /* throw the stop switch, and say nothing */
+    SCRIPT_STOP_HALF, /* half of the body, then throw the stop switch, and no more */
 };
 
 struct turn {
@@ -109,10 +109,10 @@ script_answer(struct script *script, int fd, const struct turn *turn)
         turn->act();
     if (turn->way == SCRIPT_CUT)
         return false;
-    if (turn->way == SCRIPT_STOP || turn->way == SCRIPT_STOP_HANG)
+    if (turn->way == SCRIPT_STOP_HANG) {
         stop_request(&script->stop, 0);
-    if (turn->way == SCRIPT_STOP_HANG)
         return true;
+    }
     const char *mark = strstr(headers, "$MARK");
     text_addf(&answer, "HTTP/1.1 %u Some Words\r\n%.*s%s%s", turn->status,
               (int) (mark == NULL ? 0 : mark - headers), headers,
@@ -120,8 +120,10 @@ script_answer(struct script *script, int fd, const struct turn *turn)
     if (turn->status != 204 && strcasestr(headers, "Content-Length:") == NULL)
         text_addf(&answer, "Content-Length: %zu\r\n", size);
     text_add(&answer, "\r\n");
-    text_add_bytes(&answer, body, turn->way == SCRIPT_HALF ? size / 2 : size);
+    text_add_bytes(&answer, body, turn->way == SCRIPT_ANSWER ? size : size / 2);
     send(fd, answer.data, answer.size, MSG_NOSIGNAL);
+    if (turn->way == SCRIPT_STOP_HALF)
+        stop_request(&script->stop, 0);
     text_free(&answer);
     return turn->way != SCRIPT_HALF;
 }
