@@ -1,4 +1,4 @@
-/* tls_backend - the TLS that libpq looks for: its own seven functions, over net/tls.h.
+/* tls_backend - the TLS that libpq looks for: its pgtls_* functions, over net/tls.h.
  *
  * libpq is compiled for TLS but with no library (vendor/postgresql.sh); what it leaves undefined is
  * defined here, so that every connection of replica, the linked-in pg_dump's among them, can be

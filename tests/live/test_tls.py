@@ -157,6 +157,13 @@ def test_the_variables_of_libpq(tls_server, tiny, authorities, store):
     )
 
 
+def test_modes(room, tls_server):
+    """A server that wants TLS of everybody: who did not ask for it gets there by libpq's second attempt."""
+    attempt(room, tls_server, ["no encryption"], sslmode="disable")
+    for mode in ("allow", "prefer", "require"):
+        attempt(room, tls_server, OK, sslmode=mode)
+
+
 def test_home(room, tls_server, authorities):
     """~/.postgresql/root.crt is believed where there is a home; then require checks the chain, as libpq does."""
     home = tempfile.mkdtemp(dir=room)
@@ -302,6 +309,8 @@ def test_a_server_of_tls_1_3(room, tls_server, usual, back_to_usual):
     tls_server.present(usual, ssl_min_protocol_version="TLSv1.3")
     for mode in ("require", "verify-ca"):
         attempt(room, tls_server, ["wants TLS 1.3", "replica speaks TLS 1.2"], sslmode=mode, sslrootcert=usual.cert)
+    # Who prefers TLS is tried without it, too, and hears both.
+    attempt(room, tls_server, ["wants TLS 1.3", "no encryption"], sslmode="prefer")
 
 
 @pytest.mark.parametrize(
@@ -431,7 +440,10 @@ def fingerprint(database):
 def test_many_bytes_both_ways(heavy, tls_target, store, authorities):
     trust = {"sslmode": "verify-full", "sslrootcert": authorities[0].cert, **HERE}
     tool.succeed(tool.run("dump", REPLICA_FROM=heavy.url(**trust), REPLICA_TO=store.url))
-    tool.succeed(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=tls_target.url(**trust)))
+    # A line that takes less than we have: every record is sent in parts.
+    with proxy.between(tls_target.server.port, rate=40e6) as line:
+        there = tls_target.url(port=line.port, **trust)
+        tool.succeed(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=there))
     assert fingerprint(tls_target) == fingerprint(heavy)
 
 
