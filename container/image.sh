@@ -48,7 +48,7 @@ blob() {
     printf '"digest":"sha256:%s","size":%s' "$digest" "$size"
 }
 
-install -m 0555 "$binary" "$work/layer/replica"
+install -m 0755 "$binary" "$work/layer/replica"
 pack "$work/layer" replica >"$work/layer.tar"
 layer_plain=$(digest_of "$work/layer.tar")
 gzip -9 -n "$work/layer.tar"
