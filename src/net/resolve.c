@@ -3,10 +3,10 @@
 #include "net/resolve.h"
 
 #include <assert.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/stream_connect.h"
 #include "net/url.h"
 
 /* musl's resolver keeps three questions and three answers of 4,800 bytes on its stack, and its
@@ -184,16 +185,16 @@ resolve_host(const struct stream_config *config, uint64_t deadline_ms, struct ad
 
     *trouble = TROUBLE_CONNECT;
     struct query *query = query_begin(config->host, config->port);
+    char words[128], duration[32];
     if (query == NULL)
         return fault_set(fault, config->err, "unable to start a thread that resolves %s: %s",
-                         config->host, strerror(errno));
+                         config->host, stream_reason(words, errno));
 
     uint64_t now_ms = clock_ms();
     uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
     if (left_ms > config->connect_ms)
         left_ms = config->connect_ms;
     int ready = stop_wait(config->stop, query->fd, POLLIN, (int) left_ms, fault);
-    char duration[32];
     if (ready < 0)
         *trouble = TROUBLE_STOPPED;
     else if (!atomic_load(&query->done))

@@ -237,17 +237,14 @@ test_unreachable(void **state)
 
 /* With one descriptor more at a time, until there are enough of them. */
 static void
-test_few_descriptors(void **state)
+check_few_descriptors(const char *host)
 {
-    (void) state;
     struct rlimit limit, before;
     struct stream *stream = NULL;
     unsigned failures = 0;
 
-    config.host = "name.test";
-    int good = listen_on("127.0.0.1", &config.port, 4);
-    fake_answer((const char *const[]){"127.0.0.1", NULL}, 0);
-    int next = dup(good);
+    config.host = host;
+    int next = dup(STDIN_FILENO);
     close(next);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     limit = before;
@@ -259,12 +256,23 @@ test_few_descriptors(void **state)
         if (stream != NULL)
             break;
         assert_int_equal(trouble, TROUBLE_CONNECT);
-        assert_non_null(strstr(fault.text, "name.test"));
+        assert_non_null(strstr(fault.text, host));
         assert_non_null(strstr(fault.text, "oo many open files"));
         assert_true(++failures < 10);
     }
     assert_true(failures >= 2);
     stream_close(stream);
+}
+
+static void
+test_few_descriptors(void **state)
+{
+    (void) state;
+    int good = listen_on("127.0.0.1", &config.port, 4);
+
+    fake_answer((const char *const[]){"127.0.0.1", NULL}, 0);
+    check_few_descriptors("name.test");
+    check_few_descriptors("127.0.0.1");
     close(good);
 }
 
