@@ -64,7 +64,7 @@ bucket_take(const char *url, struct text *bucket, const char **rest, struct faul
         return fault_set(fault, ERR_CONFIG,
                          "an s3 url holds no keys: it is s3://bucket/prefix, and the keys are "
                          "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
-    if (memchr(name, ':', size) != NULL)
+    if (memchr(name, ':', size) != NULL && strncmp(name, "arn:", 4) != 0)
         return fault_set(fault, ERR_CONFIG,
                          "%s has a port where a bucket's name stands: it is s3://bucket/prefix, "
                          "and the server is AWS_ENDPOINT_URL_S3",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -230,10 +231,14 @@ static void
 answer(struct request *request, unsigned status, const char *headers, const void *body, size_t size)
 {
     bool bare = strcmp(request->method, "HEAD") == 0;
+    time_t now = time(NULL);
+    struct tm parts;
+    char date[64];
 
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
     text_clear(&request->answer);
-    text_addf(&request->answer, "HTTP/1.1 %u X\r\nContent-Length: %zu\r\n%s\r\n", status, size,
-              headers);
+    text_addf(&request->answer, "HTTP/1.1 %u X\r\nDate: %s\r\nContent-Length: %zu\r\n%s\r\n",
+              status, date, size, headers);
     if (!bare && size > 0)
         text_add_bytes(&request->answer, body, size);
     const char *at = request->answer.data;
