@@ -212,6 +212,13 @@ class Client:
         return self.call("POST", "/" + bucket, {"delete": ""}, body, headers)[1]
 
 
+def objects_of(manifest):
+    """Each object that a manifest names, as it stands there."""
+    listed = [manifest[name] for name in ("pre_data", "data", "post_data") if manifest.get(name)]
+    listed += manifest.get("more_data", [])
+    return listed + [volume for table in manifest["tables"] for volume in table["volumes"]]
+
+
 class S3Store:
     """A prefix of a bucket, with tool.Store's questions; settings are what replica needs to reach it."""
 
@@ -256,6 +263,14 @@ class S3Store:
         if not name.endswith(".zst"):
             return data
         return subprocess.run(["zstd", "-dcq"], input=data, check=True, capture_output=True).stdout
+
+    def download(self, folder):
+        """All of it as a directory store."""
+        for name in self.files():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(self.read(name))
 
     def complete(self):
         """Names of the dumps that have a manifest, oldest first."""
@@ -308,3 +323,20 @@ def listed(store):
     """What `list` says, as its JSON says it."""
     settings = {**store.settings, "REPLICA_LOG_FORMAT": "json"}
     return json.loads(tool.succeed(tool.run("list", REPLICA_FROM=store.url, **settings)).out)
+
+
+def dumps_at_once(database, store, count):
+    processes = [
+        tool.start(
+            "dump",
+            REPLICA_FROM=database.url(),
+            REPLICA_TO=store.url,
+            REPLICA_MEMORY="64MiB",
+            REPLICA_JOBS=1,
+            **store.settings,
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err.decode()

@@ -229,23 +229,6 @@ def test_path_style_and_virtual_hosts(room, small, s3_store, style):
 # ---- many writers ---------------------------------------------------------------------------------
 
 
-def dumps_at_once(database, store, count):
-    processes = [
-        tool.start(
-            "dump",
-            REPLICA_FROM=database.url(),
-            REPLICA_TO=store.url,
-            REPLICA_MEMORY="64MiB",
-            REPLICA_JOBS=1,
-            **store.settings,
-        )
-        for _ in range(count)
-    ]
-    for process in processes:
-        _, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err.decode()
-
-
 @pytest.fixture(scope="module")
 def tiny(server):
     database = server.create("tiny")
@@ -258,7 +241,7 @@ def tiny(server):
 def test_ten_dumps_at_once(tiny, s3_store, profile):
     """With conditional writes and without: each dump is there, and the index names them all."""
     store = s3_store(profile)
-    dumps_at_once(tiny, store, 10)
+    s3_tool.dumps_at_once(tiny, store, 10)
     assert len(store.complete()) == 10
     assert sorted(store.index()) == store.complete()
     assert_clean(store)
@@ -266,7 +249,7 @@ def test_ten_dumps_at_once(tiny, s3_store, profile):
 
 def test_ten_dumps_at_once_on_versitygw(tiny, versity):
     store = s3_tool.S3Store(versity.client(tls=True), "dumps", "at-once")
-    dumps_at_once(tiny, store, 10)
+    s3_tool.dumps_at_once(tiny, store, 10)
     assert len(store.complete()) == 10
     assert sorted(store.index()) == store.complete()
     assert store.claims() == [] and store.uploads() == []
