@@ -9,7 +9,6 @@
  */
 #include "net/x509.h"
 
-#include <bearssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -18,6 +17,7 @@
 
 #define RSA "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
 #define ECDSA "\x2a\x86\x48\xce\x3d\x04"
+#define EC_KEY "\x2a\x86\x48\xce\x3d\x02\x01"
 #define NIST "\x60\x86\x48\x01\x65\x03\x04"
 #define EXTENSION "\x55\x1d"
 #define ACCESS "\x2b\x06\x01\x05\x05\x07\x01"
@@ -41,7 +41,7 @@ static const struct {
     {ECDSA "\x03\x02", br_sha256_ID, true, "ECDSA with SHA-256"},
     {ECDSA "\x03\x03", br_sha384_ID, true, "ECDSA with SHA-384"},
     {ECDSA "\x03\x04", br_sha512_ID, true, "ECDSA with SHA-512"},
-    {"\x2a\x86\x48\xce\x3d\x02\x01", 0, false, "EC"},
+    {EC_KEY, 0, false, "EC"},
     {"\x2b\x65\x70", 0, false, "Ed25519"},
     {"\x2b\x65\x71", 0, false, "Ed448"},
     {NIST "\x03\x11", 0, false, "ML-DSA-44"},
@@ -175,12 +175,13 @@ sequence_whole(struct der *rest, struct der *whole)
     return true;
 }
 
-/* The object identifier an AlgorithmIdentifier begins with. */
+/* The object identifier an AlgorithmIdentifier begins with; of its parameters, another one. */
 static bool
-algorithm_read(struct der *rest, struct der *oid)
+algorithm_read(struct der *rest, struct der *oid, struct der *parameter)
 {
     struct der body;
-    return der_expect(rest, DER_SEQUENCE, &body) && der_expect(&body, DER_OID, oid);
+    return der_expect(rest, DER_SEQUENCE, &body) && der_expect(&body, DER_OID, oid) &&
+           der_option(&body, DER_OID, parameter);
 }
 
 static bool
@@ -205,6 +206,14 @@ extension_read(struct der *list, struct x509 *x509)
         !extension_is_known(&oid)) {
         x509->unknown = oid;
         x509->unknown_given = true;
+    }
+    if (is_identifier(&oid, EXTENSION "\x13")) {
+        struct der constraints, flag;
+        if (!der_expect(&value, DER_SEQUENCE, &constraints) ||
+            !der_option(&constraints, DER_BOOLEAN, &flag))
+            return false;
+        x509->authority = flag.size == 1 && flag.data[0] != 0;
+        return true;
     }
     if (is_identifier(&oid, EXTENSION "\x11")) {
         x509->alt_names_given = true;
@@ -249,6 +258,60 @@ x509_read(const void *data, size_t size, struct x509 *x509)
            sequence_whole(&tbs, &x509->issuer) && der_expect(&tbs, DER_SEQUENCE, &dates) &&
            time_read(&dates, &x509->not_before_s) && time_read(&dates, &x509->not_after_s) &&
            sequence_whole(&tbs, &x509->subject) && der_expect(&tbs, DER_SEQUENCE, &key) &&
-           algorithm_read(&key, &x509->key) && extensions_read(&tbs, x509) &&
-           algorithm_read(&certificate, &x509->signature);
+           algorithm_read(&key, &x509->key, &x509->curve) &&
+           der_expect(&key, DER_BIT_STRING, &x509->key_bits) && extensions_read(&tbs, x509) &&
+           algorithm_read(&certificate, &x509->signature, &skipped);
+}
+
+/* ---- keys ------------------------------------------------------------------------------ */
+
+/* A positive INTEGER without the zeros before it. */
+static bool
+integer_read(struct der *rest, unsigned char **data, size_t *size)
+{
+    struct der body;
+
+    if (!der_expect(rest, DER_INTEGER, &body))
+        return false;
+    while (body.size > 0 && body.data[0] == 0)
+        body = (struct der){body.data + 1, body.size - 1};
+    *data = (unsigned char *) body.data;
+    *size = body.size;
+    return body.size > 0 && body.size <= BR_X509_BUFSIZE_SIG;
+}
+
+bool
+x509_public_key(const struct x509 *x509, br_x509_pkey *key)
+{
+    static const struct {
+        const char *oid;
+        size_t oid_size;
+        int curve;
+        size_t size; /* of an uncompressed point */
+    } curves[] = {{"\x2a\x86\x48\xce\x3d\x03\x01\x07", 8, BR_EC_secp256r1, 65},
+                  {"\x2b\x81\x04\x00\x22", 5, BR_EC_secp384r1, 97},
+                  {"\x2b\x81\x04\x00\x23", 5, BR_EC_secp521r1, 133}};
+    struct der numbers, bits = x509->key_bits;
+
+    /* The first byte counts the bits that are missing at the end: none. */
+    if (bits.size == 0 || bits.data[0] != 0)
+        return false;
+    bits = (struct der){bits.data + 1, bits.size - 1};
+    if (is_identifier(&x509->key, RSA "\x01")) {
+        key->key_type = BR_KEYTYPE_RSA;
+        return der_expect(&bits, DER_SEQUENCE, &numbers) &&
+               integer_read(&numbers, &key->key.rsa.n, &key->key.rsa.nlen) &&
+               integer_read(&numbers, &key->key.rsa.e, &key->key.rsa.elen);
+    }
+    key->key_type = BR_KEYTYPE_EC;
+    key->key.ec.q = (unsigned char *) bits.data;
+    key->key.ec.qlen = bits.size;
+    if (!is_identifier(&x509->key, EC_KEY))
+        return false;
+    for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+        if (der_is(&x509->curve, curves[i].oid, curves[i].oid_size)) {
+            key->key.ec.curve = curves[i].curve;
+            return bits.size == curves[i].size;
+        }
+    return false;
 }

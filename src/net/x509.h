@@ -8,6 +8,8 @@
 #ifndef NET_X509_H
 #define NET_X509_H
 
+#include <bearssl.h>
+
 #include "net/x509_der.h"
 
 enum { X509_NAME_BYTES = 192, X509_NAMES_BYTES = 1024, X509_NAMES_SHOWN_MAX = 5 };
@@ -16,6 +18,8 @@ struct x509 {
     struct der issuer, subject;             /* whole elements, as BearSSL keeps them */
     int64_t not_before_s, not_after_s;      /* since 1970 UTC */
     struct der signature, key;              /* object identifiers of the algorithms */
+    struct der curve, key_bits;             /* of an EC key; the key itself */
+    bool authority;                         /* basicConstraints say so */
     struct der alt_names, purposes;         /* bodies of subjectAltName and extendedKeyUsage */
     bool alt_names_given, purposes_given;
     struct der unknown;                     /* the first critical extension BearSSL refuses */
@@ -42,6 +46,10 @@ enum x509_match x509_match(const struct x509 *x509, const char *name);
 
 /* The names it is made out to: "a.example.com, 10.0.0.1 and 3 more"; "" when there are none. */
 const char *x509_names_text(const struct x509 *x509, char text[static X509_NAMES_BYTES]);
+
+/* Its key, for BearSSL, pointing into the certificate; false when it is of a kind or a size that
+ * BearSSL cannot use. */
+bool x509_public_key(const struct x509 *x509, br_x509_pkey *key);
 
 /* Whether it may serve as a server's: no extendedKeyUsage, or one that says so. */
 bool x509_serves(const struct x509 *x509);

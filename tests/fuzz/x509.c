@@ -39,6 +39,34 @@ look(const uint8_t *data, size_t size)
     x509_signature_hash(&x509);
 }
 
+/* A key that both read, we and BearSSL, is the same one. */
+static void
+compare_keys(const uint8_t *data, size_t size)
+{
+    br_x509_decoder_context decoder;
+    br_x509_pkey ours;
+    struct x509 x509;
+
+    br_x509_decoder_init(&decoder, NULL, NULL);
+    br_x509_decoder_push(&decoder, data, size);
+    const br_x509_pkey *theirs = br_x509_decoder_get_pkey(&decoder);
+    if (theirs == NULL || !x509_read(data, size, &x509) || !x509_public_key(&x509, &ours))
+        return;
+    if (ours.key_type != theirs->key_type)
+        abort();
+    if (ours.key_type == BR_KEYTYPE_EC) {
+        if (ours.key.ec.curve != theirs->key.ec.curve ||
+            ours.key.ec.qlen != theirs->key.ec.qlen ||
+            memcmp(ours.key.ec.q, theirs->key.ec.q, ours.key.ec.qlen) != 0)
+            abort();
+    } else if (ours.key.rsa.nlen != theirs->key.rsa.nlen ||
+               ours.key.rsa.elen != theirs->key.rsa.elen ||
+               memcmp(ours.key.rsa.n, theirs->key.rsa.n, ours.key.rsa.nlen) != 0 ||
+               memcmp(ours.key.rsa.e, theirs->key.rsa.e, ours.key.rsa.elen) != 0) {
+        abort();
+    }
+}
+
 static unsigned
 check_whole(struct x509_check *check, const struct trust *trust, const uint8_t *data, size_t size,
             size_t piece)
@@ -66,6 +94,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct trust nobody = {.origin = "nobody"};
 
     look(data, size);
+    compare_keys(data, size);
     if (size == 0)
         return 0;
     unsigned verdict = check_whole(&check, &nobody, data, size, 256);

@@ -66,7 +66,8 @@ test_damage(void **state)
     static const char *const texts[] = {
         BEGIN "aGVsbG8=\n",          BEGIN, BEGIN "aGVs!G8=\n" END,
         BEGIN "aGVsbG8\n" END,       BEGIN "aGVsbG8=\n-----EMD CERTIFICATE-----\n",
-        BEGIN "aGVsbG8=\n" END BEGIN,
+        BEGIN "aGVsbG8=\n" END BEGIN, BEGIN "aGVsbG8==\n" END, BEGIN "aGVsbG9=\n" END,
+        BEGIN "aGVsbG8=a\n" END,     BEGIN "=\n" END,          BEGIN "aGVsb\n" END,
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/pem.h"
 #include "net/trust_bundle.h"
 #include "support_tls.h"
 
@@ -180,6 +181,56 @@ test_bundle(void **state)
 }
 
 static void
+name_add(void *context, const void *data, size_t size)
+{
+    bytes_add(context, data, size);
+}
+
+/* Each certificate of the bundle, as BearSSL's own decoders see it. */
+static void
+test_bundle_against_bearssl(void **state)
+{
+    (void) state;
+    struct arena arena = {0};
+    struct fault fault = {0};
+    struct trust *trust = trust_open(NULL, NULL, ERR_CONFIG, &fault);
+    struct pem pem;
+    size_t at = 0;
+
+    assert_non_null(trust);
+    assert_true(pem_decode(&arena, trust_bundle, (size_t) (trust_bundle_end - trust_bundle), &pem));
+    for (size_t i = 0; i < pem.count; i++) {
+        struct bytes name = {0};
+        br_x509_decoder_context decoder;
+        br_x509_decoder_init(&decoder, name_add, &name);
+        br_x509_decoder_push(&decoder, pem.objects[i].data, pem.objects[i].size);
+        const br_x509_pkey *key = br_x509_decoder_get_pkey(&decoder);
+        if (key != NULL) {
+            const br_x509_trust_anchor *anchor = &trust->anchors[at++];
+            assert_true(at <= trust->anchors_count);
+            assert_int_equal(anchor->dn.len, name.size);
+            assert_memory_equal(anchor->dn.data, name.data, name.size);
+            assert_int_equal(anchor->flags != 0, br_x509_decoder_isCA(&decoder) != 0);
+            assert_int_equal(anchor->pkey.key_type, key->key_type);
+            if (key->key_type == BR_KEYTYPE_EC) {
+                assert_int_equal(anchor->pkey.key.ec.curve, key->key.ec.curve);
+                assert_int_equal(anchor->pkey.key.ec.qlen, key->key.ec.qlen);
+                assert_memory_equal(anchor->pkey.key.ec.q, key->key.ec.q, key->key.ec.qlen);
+            } else {
+                assert_int_equal(anchor->pkey.key.rsa.nlen, key->key.rsa.nlen);
+                assert_memory_equal(anchor->pkey.key.rsa.n, key->key.rsa.n, key->key.rsa.nlen);
+                assert_int_equal(anchor->pkey.key.rsa.elen, key->key.rsa.elen);
+                assert_memory_equal(anchor->pkey.key.rsa.e, key->key.rsa.e, key->key.rsa.elen);
+            }
+        }
+        bytes_free(&name);
+    }
+    assert_int_equal(at, trust->anchors_count);
+    trust_close(trust);
+    arena_free(&arena);
+}
+
+static void
 test_system(void **state)
 {
     (void) state;
@@ -204,7 +255,7 @@ main(void)
         cmocka_unit_test(test_files),        cmocka_unit_test(test_no_last_newline),
         cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_no_authorities),
         cmocka_unit_test(test_directories),  cmocka_unit_test(test_bundle),
-        cmocka_unit_test(test_system),
+        cmocka_unit_test(test_system),       cmocka_unit_test(test_bundle_against_bearssl),
     };
     return cmocka_run_group_tests(tests, group_begin, certs_end);
 }

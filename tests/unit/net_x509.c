@@ -413,7 +413,7 @@ dates_read(const char *first, const char *second, struct x509 *x509)
         at += sizes[i];
     }
     static const uint8_t before[] = {0x02, 1, 1, 0x30, 0, 0x30, 0};
-    static const uint8_t behind[] = {0x30, 0, 0x30, 5, 0x30, 3, 0x06, 1, 0x2a};
+    static const uint8_t behind[] = {0x30, 0, 0x30, 7, 0x30, 3, 0x06, 1, 0x2a, 0x03, 0};
     static const uint8_t signature[] = {0x30, 3, 0x06, 1, 0x2a};
     size_t tbs = sizeof before + (size_t) (at - validity) + sizeof behind;
     uint8_t heads[] = {0x30, (uint8_t) (tbs + 2 + sizeof signature), 0x30, (uint8_t) tbs};
