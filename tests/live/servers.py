@@ -105,7 +105,7 @@ class Server:
     def sql(self, text, database="postgres", user="postgres"):
         return self.psql(["-f", "-"], database, user, text).rstrip("\n")
 
-    def file(self, name, content, mode=0o600):
+    def data_file(self, name, content, mode=0o600):
         """Write a file of the server's own into its data directory."""
         data = os.path.join(self.directory, "data")
         path = os.path.join(data, name)
@@ -127,18 +127,18 @@ class Server:
 
     def allow(self, *lines):
         """Who may connect by TCP, and how: lines of pg_hba.conf.  The socket always trusts."""
-        self.file("pg_hba.conf", "\n".join(("local all all trust",) + lines + ("",)).encode())
+        self.data_file("pg_hba.conf", "\n".join(("local all all trust",) + lines + ("",)).encode())
         self.reload()
 
     def present(self, certificate, authority=None, **settings):
         """Speak TLS from now on, with this pki.Certificate; authority signs the clients' certificates."""
         for name, path in (("server.crt", certificate.chain), ("server.key", certificate.key)):
             with open(path, "rb") as file:
-                self.file(name, file.read())
+                self.data_file(name, file.read())
         settings = {"ssl": "on", "ssl_ca_file": "", **settings}
         if authority is not None:
             with open(authority, "rb") as file:
-                self.file("clients.crt", file.read())
+                self.data_file("clients.crt", file.read())
             settings["ssl_ca_file"] = "clients.crt"
         self.sql("".join("ALTER SYSTEM SET %s = '%s';" % item for item in settings.items()))
         self.reload()
