@@ -115,6 +115,14 @@ $(OUT)/replica: $(OUT)/replica.debug
 	    echo "$@ has $$size bytes; at most $(SIZE_MAX) are allowed"; exit 1; fi; \
 	    echo "proven   $@ is static, $$size bytes"
 
+.PHONY: arm64
+arm64: ## build/aarch64/replica, crossed; the same as make ARCH=aarch64
+	@$(MAKE) --no-print-directory ARCH=aarch64
+
+.PHONY: image
+image: $(OUT)/replica ## an OCI archive with the one file, made without any daemon; ARCH=aarch64 for the other machine
+	@container/image.sh $(OUT)/replica $(ARCH) $(VERSION) build/replica-$(VERSION)-$(ARCH).oci.tar
+
 # ---- native builds: the same source under a sanitizer -------------------------------------------
 
 # build/KIND/libreplica.a, build/KIND/unit/NAME, build/KIND/fuzz/NAME for each KIND.
@@ -206,12 +214,15 @@ awk '/ in [0-9.]+s/ { for (i = 1; i < NF; i++) { if ($$(i+1) ~ /^passed/) p = $$
     if ($$(i+1) ~ /^skipped/) s = $$i } } END { print p + 0, f + 0, s + 0 }' build/pytest.log >>build/counts; exit $$status
 endef
 
+# Where a cross compiler is at hand the tests run what it makes, too.
+CROSS := $(if $(filter-out aarch64,$(HOST)),$(if $(shell command -v aarch64-linux-gnu-gcc),arm64))
+
 .PHONY: live
-live: $(OUT)/replica ## the static binary against real servers: one file per promise
+live: $(OUT)/replica $(CROSS) ## the static binary against real servers: one file per promise
 	$(call run_pytest,tests/live)
 
 .PHONY: test-long
-test-long: $(OUT)/replica ## live tests with the long campaigns
+test-long: $(OUT)/replica $(CROSS) ## live tests with the long campaigns
 	$(call run_pytest,tests/live --long)
 
 .PHONY: test
@@ -257,7 +268,7 @@ docs-check: $(OUT)/replica ## fails when docs/configuration.md is stale
 
 .PHONY: clean
 clean: ## removes what was built, but not the vendor libraries
-	@rm -rf build/obj build/asan build/tsan build/cover build/fuzz build/replica build/replica.debug build/counts build/*.log
+	@rm -rf build/obj build/asan build/tsan build/cover build/fuzz build/replica build/replica.debug build/aarch64 build/*.oci.tar build/counts build/*.log
 
 .PHONY: distclean
 distclean: ## removes all of build/; the tarballs in vendor/cache stay
@@ -265,6 +276,6 @@ distclean: ## removes all of build/; the tarballs in vendor/cache stay
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 -include $(OBJECTS:.o=.d) $(shell find build/asan build/tsan build/cover build/fuzz -name '*.d' 2>/dev/null)

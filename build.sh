@@ -2,6 +2,7 @@
 # Installs what the build needs (Debian 12 or later, as root or with sudo), then makes.
 #
 #   ./build.sh          build/replica
+#   ./build.sh image    build/replica-VERSION-ARCH.oci.tar, an image for podman load or docker load
 #   ./build.sh demo     builds, then dumps, masks and restores a sample database
 #   ./build.sh test     everything that CI runs
 #   ./build.sh bench    replica beside psql and pg_dump
@@ -12,8 +13,12 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc libc6-dev make binutils flex bison perl dpkg-dev xz-utils bzip2 ca-certificates
     debian-archive-keyring util-linux"
 SERVER_PACKAGES="postgresql postgresql-contrib procps zstd"
-TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest git"
+TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest python3-yaml python3-pip git openssl pgbouncer
+    podman buildah runc radosgw ceph-mon ceph-osd ceph-common"
 BENCH_PACKAGES="$SERVER_PACKAGES python3 time gnuplot-nox"
+# Where ARM is another machine, its binary is crossed and emulated.
+[ "$(uname -m)" = aarch64 ] ||
+    TEST_PACKAGES="$TEST_PACKAGES gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 require_debian() {
     local ID="" VERSION_ID="" PRETTY_NAME="this system"
@@ -51,7 +56,7 @@ install_packages() {
 require_debian
 mode=${1:-build}
 case $mode in
-    build) packages=$BUILD_PACKAGES ;;
+    build | image) packages=$BUILD_PACKAGES ;;
     demo) packages="$BUILD_PACKAGES $SERVER_PACKAGES" ;;
     test) packages="$BUILD_PACKAGES $TEST_PACKAGES" ;;
     bench) packages="$BUILD_PACKAGES $BENCH_PACKAGES" ;;
@@ -64,6 +69,7 @@ jobs=-j$(nproc)
 
 case $mode in
     build) make "$jobs" ;;
+    image) make "$jobs" image ;;
     demo) make "$jobs" && bash bench/demo.sh ;;
     test) make "$jobs" test ;;
     bench) make "$jobs" && make bench ;;
