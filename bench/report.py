@@ -14,7 +14,11 @@ TITLES = {
     "jobs": "**replica dump**, zstd:3, jobs by CPUs",
     "pg_dump": "`pg_dump \\| zstd -3`",
     "custom": "`pg_dump -Fc`",
+    "s3": "**replica dump**, zstd:3",
+    "s3jobs": "**replica dump**, zstd:3, jobs by CPUs",
+    "rclone": "`pg_dump \\| zstd -3 \\| rclone rcat`",
 }
+S3 = ("s3", "s3jobs", "rclone")
 WALL_TARGET = 1.15
 
 
@@ -58,6 +62,8 @@ def table(results, stored, copied):
     yield "| | wall s | × raw | × pg_dump | COPY MB/s | client CPU s/GB | × pg_dump | server CPU s/GB | peak MB | stored, % of COPY |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for name, result in results.items():
+        if name in S3:
+            continue
         size = f"{100 * stored[name] / copied:.1f}" if name in stored else "–"
         yield (
             f"| {TITLES[name]} | {spread(result['wall_s'], 2)}"
@@ -66,6 +72,21 @@ def table(results, stored, copied):
             f" | {median(result['copy_mb_per_s']):.0f} | {spread(result['cpu_s_per_gb'], 2)}"
             f" | {ratio(result['cpu_s_per_gb'], results['pg_dump']['cpu_s_per_gb']):.2f}"
             f" | {median(result['server_cpu_s_per_gb']):.2f} | {max(result['peak_mb']):.1f} | {size} |"
+        )
+
+
+def s3_table(results, stored, copied):
+    yield "| to S3 | wall s | × rclone | × raw | COPY MB/s | client CPU s/GB | × rclone | peak MB | stored, % of COPY |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for name in S3:
+        result = results[name]
+        yield (
+            f"| {TITLES[name]} | {spread(result['wall_s'], 2)}"
+            f" | {ratio(result['wall_s'], results['rclone']['wall_s']):.2f}"
+            f" | {ratio(result['wall_s'], results['raw']['wall_s']):.2f}"
+            f" | {median(result['copy_mb_per_s']):.0f} | {spread(result['cpu_s_per_gb'], 2)}"
+            f" | {ratio(result['cpu_s_per_gb'], results['rclone']['cpu_s_per_gb']):.2f}"
+            f" | {max(result['peak_mb']):.1f} | {100 * stored[name] / copied:.1f} |"
         )
 
 
@@ -93,6 +114,9 @@ def main():
     print()
     print("\n".join(table(results, stored, copied)))
     print()
+    if S3[0] in results:
+        print("\n".join(s3_table(results, stored, copied)))
+        print()
     for what, value, holds in targets(results):
         print(f"- {'holds' if holds else 'MISSED'}: {what}: {value}")
 
