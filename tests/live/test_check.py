@@ -10,8 +10,11 @@ import socket
 
 import pytest
 
+import sample
+import secure_ends
 import servers
 import tool
+from secure_ends import secure_server
 
 
 def check(**variables):
@@ -111,6 +114,38 @@ def test_rules_are_counted(shop, store):
     )
     assert result.code == 0, result.err
     assert answers["rules"]["text"] == "2 rules change 2 columns of 1 tables"
+
+
+def test_s3_and_tls(secure_server, s3_store, s3_pki, databases):
+    """The report says how the databases are reached; in the bucket nothing is left."""
+    store = s3_store("aws")
+    source, target = sample.load_small(secure_server, "small to check"), databases(secure_server)
+    source_url = secure_ends.strict_url(source, s3_pki.cert)
+    target_url = secure_ends.strict_url(target, s3_pki.cert)
+    result, answers = check(REPLICA_FROM=source_url, REPLICA_TO=store.url, **store.settings)
+    assert result.code == 0, result.err
+    assert answers["source"]["text"].endswith(", TLSv1.2")
+    assert store.files() == [] and store.claims() == []
+
+    tool.succeed(tool.run(REPLICA_FROM=source_url, REPLICA_TO=store.url, **store.settings))
+    before = store.files()
+    result, answers = check(REPLICA_FROM=store.url, REPLICA_TO=target_url, **store.settings)
+    assert result.code == 0, result.err
+    assert list(answers) == RESTORE
+    assert answers["destination"]["text"].endswith(", TLSv1.2")
+    assert store.files() == before and store.claims() == [] and store.world.violations == []
+
+
+def test_an_s3_store_that_lets_nobody_in(small, s3_store):
+    store = s3_store("aws", settings={"AWS_SECRET_ACCESS_KEY": "wrong" * 8})
+    answers = failed(
+        {"REPLICA_FROM": small.url(), "REPLICA_TO": store.url, **store.settings},
+        tool.STORE,
+        "store",
+        "SignatureDoesNotMatch",
+    )
+    assert "wrongwrong" not in answers["store"]["text"]
+    assert answers["schema"]["state"] == "ok"
 
 
 # What would end a dump ----------------------------------------------------------------------------------
@@ -252,6 +287,16 @@ def test_the_exit_code_is_that_of_the_first_failure(small):
 
 def restore_ends(store, database, **more):
     return dict(REPLICA_FROM=store.url, REPLICA_TO=database.url(), **more)
+
+
+def test_rules_at_a_restore(small_store, target):
+    """They would not hold, so it is a mistake to name them; check says what restore would say."""
+    variables = restore_ends(small_store, target, REPLICA_TRANSFORM="public.a.b random")
+    result = tool.refused(
+        tool.run("check", **variables), tool.CONFIGURATION, "REPLICA_TRANSFORM is set"
+    )
+    assert result.out == ""
+    tool.refused(tool.run("restore", **variables), tool.CONFIGURATION, "REPLICA_TRANSFORM is set")
 
 
 def test_no_dump(store, target):
