@@ -320,10 +320,11 @@ markdown_foreign(struct text *text)
 {
     text_add(text,
              "\n## Variables of Amazon's SDKs\n\n"
-             "They keep their documented meaning, and hold for a store that is `s3://…`. There are\n"
-             "no files of profiles. Keys come from the first of these that is set up: the\n"
-             "environment, a web identity, a container's endpoint, an instance's metadata. An empty\n"
-             "value is the same as none; a wrong one is a mistake when one of the two ends is S3.\n\n"
+             "They keep their documented meaning, and hold for a store that is `s3://…`.\n"
+             "There are no files of profiles. Keys come from the first of these that is set\n"
+             "up: the environment, a web identity, a container's endpoint, an instance's\n"
+             "metadata. An empty value is the same as none; a wrong one is a mistake when one\n"
+             "of the two ends is S3.\n\n"
              "| variable | allowed | meaning |\n|---|---|---|\n");
     for (size_t i = 0; i < FOREIGN_COUNT; i++) {
         struct text allowed = {0};

@@ -1,5 +1,5 @@
-/* claim - who writes a dump, said beside it: so that whoever finds it unfinished can tell a run that
- * still goes on from one that was killed.
+/* claim - who writes a dump, said beside it: so that whoever finds it unfinished can tell a run
+ * that still goes on from one that was killed.
  *
  *     dump-1653170039392/claim-5f0c1d2e3a4b5968.json
  *     {"machine":"97f8…","process":17,"started":123456}

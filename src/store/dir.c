@@ -137,9 +137,10 @@ dir_put_write(struct store_writer *base, const void *data, size_t size, struct f
         if (written < 0) {
             char words[ERROR_WORDS_MAX];
             int error = errno;
-            return fault_set(
-                fault, ERR_STORE, "unable to write %zu bytes to %s/%s at offset %llu: %s", size,
-                dir->path, writer->name, (unsigned long long) writer->bytes, error_words(words, error));
+            return fault_set(fault, ERR_STORE,
+                             "unable to write %zu bytes to %s/%s at offset %llu: %s", size,
+                             dir->path, writer->name, (unsigned long long) writer->bytes,
+                             error_words(words, error));
         }
         at += written;
         size -= (size_t) written;

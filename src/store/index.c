@@ -4,9 +4,9 @@
  *     the entry of each: the manifest in hand, else its line in the old index, else its manifest
  *
  * A round reads the version that is there before it lists.  So when a swap succeeds, whoever comes
- * later with another manifest finds our index and adds to it; and whoever came before stands in our
- * listing.  Where the store does not say what a write has replaced, another round looks whether what
- * lies there by then is still the truth. */
+ * later with another manifest finds our index and adds to it; and whoever came before stands in
+ * our listing.  Where the store does not say what a write has replaced, another round looks whether
+ * what lies there by then is still the truth. */
 #include "store/index.h"
 
 #include <string.h>

@@ -47,7 +47,7 @@ struct manifest {
     const char *replica_version, *server_version, *database, *encoding, *lsn, *snapshot;
     const char *compression;         /* "none", "zstd:3" */
     struct manifest_object pre_data, data, post_data; /* data: sequences, large objects */
-    struct manifest_object *more_data; /* where data goes on, in order; large objects have no limit */
+    struct manifest_object *more_data; /* where data goes on, in order; sizes know no limit */
     size_t more_data_count;
     struct manifest_table *tables;
     size_t tables_count;

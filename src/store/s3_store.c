@@ -14,7 +14,8 @@
 #include "store/store_url.h"
 
 _Static_assert((int) STORE_VERSION_MAX >= (int) S3_ETAG_MAX, "a version is an etag");
-_Static_assert((int) STORE_PREFIX_MAX + (int) STORE_NAME_MAX < (int) S3_KEY_MAX, "every name makes a key");
+_Static_assert((int) STORE_PREFIX_MAX + (int) STORE_NAME_MAX < (int) S3_KEY_MAX,
+               "every name makes a key");
 
 struct s3_reader {
     struct store_reader reader;
@@ -36,7 +37,7 @@ s3_store_name(const struct s3_store *store, const char *key)
     return strncmp(key, store->prefix, size) == 0 ? key + size : "";
 }
 
-/* ---- index.json, between writers -------------------------------------------------------------- */
+/* ---- index.json, between writers ------------------------------------------------------------ */
 
 static bool
 put_blind(struct s3_store *store, const char *key, const void *data, size_t size, enum swap *swap,
@@ -126,7 +127,7 @@ s3_store_unlock(struct store *store)
     (void) store;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 static bool
 s3_store_exists(struct store *base, const char *name, bool *exists, struct fault *fault)
@@ -182,7 +183,7 @@ s3_store_get_end(struct store_reader *base)
     free(reader);
 }
 
-/* ---- listings: what is not ours, and claims, are passed over ------------------------------------ */
+/* ---- listings: what is not ours, and claims, are passed over -------------------------------- */
 
 static bool
 is_object(const char *name)
@@ -236,7 +237,7 @@ s3_store_directories(struct store *base, struct arena *arena, const char ***name
     return true;
 }
 
-/* ---- removing ---------------------------------------------------------------------------------- */
+/* ---- removing ------------------------------------------------------------------------------- */
 
 static bool
 s3_store_remove_all(struct store *base, const char *const *names, size_t count,
@@ -261,7 +262,7 @@ s3_store_remove(struct store *store, const char *name, struct fault *fault)
     return s3_store_remove_all(store, &name, 1, fault);
 }
 
-/* ---- the store --------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------ */
 
 static void
 s3_store_free(struct s3_store *store)

@@ -1,7 +1,7 @@
 /* s3_store - a store in a bucket: one S3 object per object.
  *
  *     <prefix>/index.json                                 If-Match, where the store honours it
- *     <prefix>/dump-1653170039392/claim-5f0c….json        who is writing; goes with the end of the run
+ *     <prefix>/dump-1653170039392/claim-5f0c….json        who is writing; goes when the run ends
  *     <prefix>/dump-1653170039392/1.sql.zst
  *
  *     s3_store.c    the driver: names to keys, small objects, listings
@@ -28,7 +28,7 @@ struct s3_store {
     pthread_mutex_t lock;       /* of all below; a leaf */
     struct s3_writer *idle;     /* writers between two objects */
     struct s3_taken *taken;     /* directories that are ours until close() */
-    bool littered;              /* an upload may be left: our claims stay, so that a sweep finds it */
+    bool littered;              /* an upload may be left: our claims stay, for a sweep to read */
     bool unlisted;              /* we may not, or cannot, list uploads */
     enum { CONDITIONS_UNKNOWN, CONDITIONS_HONOURED, CONDITIONS_IGNORED } conditions;
     char refused[STORE_VERSION_MAX]; /* the version that was last refused */

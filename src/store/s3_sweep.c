@@ -24,7 +24,7 @@ upload_abort(struct s3_store *store, const struct s3_pending *pending, struct fa
     struct s3_upload upload = {0};
 
     if (strlen(pending->key) >= sizeof upload.key || strlen(pending->id) >= sizeof upload.id)
-        return fault_set(fault, ERR_STORE, "%s lists an upload with a key or an id that is too long",
+        return fault_set(fault, ERR_STORE, "%s lists an upload whose key or id is too long",
                          store->store.url);
     snprintf(upload.key, sizeof upload.key, "%s", pending->key);
     snprintf(upload.id, sizeof upload.id, "%s", pending->id);

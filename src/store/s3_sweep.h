@@ -4,7 +4,7 @@
  * An upload is aborted when what lies beside it proves that its run is over:
  *
  *     its dump has claims, and a manifest                          the run had written all
- *     its dump has claims, and all their processes are gone        the run was killed, on this machine
+ *     its dump has claims, and all their processes are gone        the run was killed here
  *     nothing of its dump, claims included, is younger than a day  the run was killed elsewhere
  *
  * Without a claim it may be somebody who copies dumps with other tools, so a day has to pass then,
@@ -33,8 +33,8 @@ bool s3_trace_is_over(const struct s3_trace *trace);
 /* The vtable's sweep(). */
 bool s3_sweep(struct store *store, struct fault *fault);
 
-/* Abort all uploads in a directory that is ours.  True also when s3_sweep() found that they cannot be
- * listed. */
+/* Abort all uploads in a directory that is ours.  True also when s3_sweep() found that they cannot
+ * be listed. */
 bool s3_sweep_directory(struct s3_store *store, const char *directory, struct fault *fault);
 
 #endif

@@ -61,8 +61,8 @@ is_alone(struct s3_store *store, const char *directory, const char *claim, bool 
             *alone = false;
     if (*alone && listing.entries_count == 0)
         *alone = fault_set(fault, ERR_STORE,
-                           "%s does not list %s, which was put a moment ago: a store must show what "
-                           "it has taken",
+                           "%s does not list %s, which was put a moment ago: a store must show "
+                           "what it has taken",
                            store->store.url, claim);
     arena_free(&arena);
     return fault->err == ERR_NONE;

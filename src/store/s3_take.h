@@ -2,9 +2,9 @@
  *
  *     put <dir>/claim-<random>.json ──▶ list <dir>/ ──▶ alone? it is ours : withdraw the claim
  *
- * Of two runs that want one name, each puts its claim before it lists.  Whichever claim was put last,
- * its run sees the other's.  So it never happens that both are alone; it may happen that both see
- * the other, and then both go on to other names.  Nothing but a listing that shows what was put
+ * Of two runs that want one name, each puts its claim before it lists.  Whichever claim was put
+ * last, its run sees the other's.  So it never happens that both are alone; it may happen that both
+ * see the other, and then both go on to other names.  Nothing but a listing that shows what was put
  * before is asked of the store.
  *
  * The claim stays until the run is over: it says who writes (claim.h).  It is withdrawn last, and
@@ -26,7 +26,8 @@ void s3_take_touch(struct s3_store *store);
 /* An upload could not be aborted, for the reason given. */
 void s3_take_litter(struct s3_store *store, const char *reason);
 
-/* Abort what may be left of our uploads and withdraw all claims; when nothing else uses the store. */
+/* Abort what may be left of our uploads and withdraw all claims; once nothing else uses the
+ * store. */
 void s3_take_release(struct s3_store *store);
 
 #endif

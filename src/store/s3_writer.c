@@ -48,7 +48,7 @@ store_of(const struct s3_writer *writer)
     return (struct s3_store *) writer->writer.store;
 }
 
-/* ---- uploaders --------------------------------------------------------------------------------- */
+/* ---- uploaders ------------------------------------------------------------------------------ */
 
 /* The first part in the queue; after a failure there is none, and the others are dropped. */
 static struct buffer *
@@ -127,7 +127,7 @@ uploaders_start(struct s3_writer *writer, struct fault *fault)
            fault_set(fault, ERR_INTERNAL, "unable to start an uploader: %s", strerror(error));
 }
 
-/* ---- parts ------------------------------------------------------------------------------------- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 static struct buffer *
 free_find(struct s3_writer *writer)
@@ -203,7 +203,7 @@ parts_wait(struct s3_writer *writer, struct fault *fault)
     return whole;
 }
 
-/* ---- the object -------------------------------------------------------------------------------- */
+/* ---- the object ----------------------------------------------------------------------------- */
 
 static struct s3_writer *
 writer_make(struct store *store)

@@ -4,10 +4,10 @@
  *                       ▲                                      │ its ETag
  *                       └────────────── free ──────────────────┘
  *
- * An object of at most S3_PART_BYTES is one PUT.  A longer one is an upload in parts of exactly that
- * size but the last, S3_PARTS_AT_ONCE of them under way; a part's buffer is free again when its ETag
- * is in hand, so it can be sent as often as it takes.  A failed part is the failure of the next
- * write, or of the commit.
+ * An object of at most S3_PART_BYTES is one PUT.  A longer one is an upload in parts of exactly
+ * that size but the last, S3_PARTS_AT_ONCE of them under way; a part's buffer is free again when
+ * its ETag is in hand, so it can be sent as often as it takes.  A failed part is the failure of the
+ * next write, or of the commit.
  *
  * Buffers and threads outlive the object: the store keeps writers for the next ones.
  *

@@ -113,10 +113,10 @@ struct store {
     const char *url;   /* for sentences; holds no secret */
 };
 
-/* Open the store a URL names; see store_url.h.  s3 says how S3 is reached, but for the bucket, which
- * the URL names; it may be NULL for other stores.  Creates the directory when create is set; a
- * bucket must be there.  Returns NULL with ERR_CONFIG for a URL that names no store, ERR_STORE when
- * it cannot be opened.  url is copied. */
+/* Open the store a URL names; see store_url.h.  s3 says how S3 is reached, but for the bucket,
+ * which the URL names; it may be NULL for other stores.  Creates the directory when create is
+ * set; a bucket must be there.  Returns NULL with ERR_CONFIG for a URL that names no store,
+ * ERR_STORE when it cannot be opened.  url is copied. */
 struct store *store_open(const char *url, const struct s3_config *s3, bool create,
                          struct stop *stop, struct fault *fault);
 

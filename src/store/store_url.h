@@ -3,8 +3,8 @@
  *     file:///backup/my%20dumps   the directory "/backup/my dumps"
  *     s3://bucket/team/shop       objects of the bucket whose keys begin with "team/shop/"
  *
- * %XX is decoded.  '?' and '#' would begin what no store has; rather than guess, it is demanded that
- * they are written as %3F and %23.
+ * %XX is decoded.  '?' and '#' would begin what no store has; rather than guess, it is demanded
+ * that they are written as %3F and %23.
  *
  * Threads: any. */
 #ifndef STORE_STORE_URL_H

@@ -34,7 +34,8 @@ void volume_copy(struct text *text, const struct manifest_table *table);
 /* Write a volume's object name, without its directory: "3.sql.zst".  suffix is object_suffix(). */
 const char *volume_name(char name[static VOLUME_NAME_MAX], unsigned number, const char *suffix);
 
-/* Write the name of a piece in which the data script goes on, from the second on: "data-2.sql.zst". */
+/* Write the name of a piece in which the data script goes on, from the second on:
+ * "data-2.sql.zst". */
 const char *data_piece_name(char name[static VOLUME_NAME_MAX], unsigned number, const char *suffix);
 
 /* Read the number out of an object name.  False unless it is exactly what volume_name() writes for

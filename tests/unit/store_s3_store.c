@@ -51,7 +51,8 @@ scene_end(struct scene *scene)
 static void
 test_open(void **state)
 {
-    static const char *const wrong[] = {"s3://", "s3://b/../x", "s3://a..b", "s3://arn:aws:s3:1", "http://b"};
+    static const char *const wrong[] = {"s3://", "s3://b/../x", "s3://a..b",
+                                        "s3://arn:aws:s3:1", "http://b"};
     struct bucket bucket;
     (void) state;
 
@@ -144,7 +145,7 @@ test_listings(void **state)
     scene_end(&scene);
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static void
 test_take(void **state)
@@ -260,7 +261,7 @@ test_many_takers(void **state)
     scene_end(&scene);
 }
 
-/* ---- sweeps ------------------------------------------------------------------------------------ */
+/* ---- sweeps --------------------------------------------------------------------------------- */
 
 static void
 test_traces(void **state)

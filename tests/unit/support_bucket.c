@@ -37,7 +37,7 @@ struct request {
     struct text answer;
 };
 
-/* ---- objects ----------------------------------------------------------------------------------- */
+/* ---- objects -------------------------------------------------------------------------------- */
 
 static struct bucket_object *
 object_find(struct bucket *bucket, const char *key)
@@ -111,7 +111,7 @@ upload_remove(struct bucket *bucket, const char *id)
     return false;
 }
 
-/* ---- requests ---------------------------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------------------------- */
 
 static void
 decode(char *target, size_t size, const char *from, size_t length)
@@ -225,7 +225,7 @@ request_read(struct request *request)
     return true;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void
 answer(struct request *request, unsigned status, const char *headers, const void *body, size_t size)
@@ -550,7 +550,7 @@ request_serve(struct request *request)
         list_answer(request);
 }
 
-/* ---- the server -------------------------------------------------------------------------------- */
+/* ---- the server ----------------------------------------------------------------------------- */
 
 struct visit {
     struct bucket *bucket;
@@ -645,7 +645,7 @@ bucket_end(struct bucket *bucket)
     pthread_mutex_destroy(&bucket->lock);
 }
 
-/* ---- what the test asks ------------------------------------------------------------------------ */
+/* ---- what the test asks --------------------------------------------------------------------- */
 
 static const char *
 key_of(char key[static VALUE_MAX], const char *name)

@@ -1,7 +1,7 @@
-/* support_bucket - a bucket in memory behind a small S3 server on loopback: real requests of the real
- * client, with sanitizers on both ends.  It checks no signature; tests/live/strict_s3.py does.
+/* support_bucket - a bucket in memory behind a small S3 server on loopback: real requests of the
+ * real client, with sanitizers on both ends.  It checks no signature; tests/live/strict_s3.py does.
  *
- *     bucket_begin(&bucket) ── store_open(bucket.url, &bucket.config, …) ── … ── bucket_end(&bucket)
+ *     bucket_begin(&bucket) ── store_open(bucket.url, &bucket.config, …) ── bucket_end(&bucket)
  *
  * What is to fail is said by the fields below, before or between requests.  Mistakes of the client
  * end the program, since cmocka's assertions cannot go into the server's threads. */
