@@ -34,6 +34,44 @@ WRONG = [
     ({"REPLICA_FROM_FILE": "/nonexistent/secret"}, ["REPLICA_FROM"]),
     ({"REPLICA_JOBS_FILE": "/nonexistent/secret"}, ["REPLICA_JOBS_FILE"]),
     ({"REPLICA_TRANSFORM": "nonsense"}, ["nonsense"]),
+    ({"REPLICA_S3_PATH_STYLE": "maybe"}, ["REPLICA_S3_PATH_STYLE", "auto, yes or no"]),
+    ({"REPLICA_S3_SSE": "AES128"}, ["REPLICA_S3_SSE", "aws:kms"]),
+]
+
+S3 = dict(
+    GOOD,
+    REPLICA_TO="s3://bucket/prefix",
+    AWS_ACCESS_KEY_ID="key",
+    AWS_SECRET_ACCESS_KEY="hush-hush",
+    AWS_ENDPOINT_URL="http://127.0.0.1:1",
+)
+
+WRONG_S3 = [
+    ({"AWS_SECRET_ACCESS_KEY": None}, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+    ({"AWS_ACCESS_KEY_ID": None}, ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"]),
+    ({"AWS_SECRET_ACCESS_KEY": "hush-hush\n"}, ["AWS_SECRET_ACCESS_KEY", "newline"]),
+    ({"AWS_SECRET_ACCESS_KEY_FILE": "/nonexistent"}, ["AWS_SECRET_ACCESS_KEY_FILE", "both"]),
+    (
+        {"AWS_SECRET_ACCESS_KEY": None, "AWS_SECRET_ACCESS_KEY_FILE": "/nonexistent"},
+        ["AWS_SECRET_ACCESS_KEY_FILE", "unable to read"],
+    ),
+    ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/t"}, ["AWS_ROLE_ARN"]),
+    ({"AWS_MAX_ATTEMPTS": "0"}, ["AWS_MAX_ATTEMPTS"]),
+    ({"AWS_USE_FIPS_ENDPOINT": "perhaps"}, ["AWS_USE_FIPS_ENDPOINT", "true or false"]),
+    ({"AWS_REQUEST_CHECKSUM_CALCULATION": "never"}, ["AWS_REQUEST_CHECKSUM_CALCULATION"]),
+    ({"REPLICA_S3_KMS_KEY": "k"}, ["REPLICA_S3_KMS_KEY", "REPLICA_S3_SSE"]),
+]
+
+WRONG_PLACES = [
+    ("s3://", "bucket"),
+    ("s3:///prefix", "bucket"),
+    ("s3://ab", "3"),
+    ("s3://bucket..name", "two dots"),
+    ("s3://arn:aws:s3:eu-west-1:1:accesspoint/x", "ARN"),
+    ("s3://key:hush-hush@bucket/p", "no keys"),
+    ("s3://minio:9000/bucket", "AWS_ENDPOINT_URL_S3"),
+    ("s3://bucket/a/../b", "'..'"),
+    ("s3://bucket/a?b", "%3F"),
 ]
 
 
@@ -46,6 +84,52 @@ def test_a_wrong_variable(variables, phrases):
     result = tool.run("dump", timeout=10, **dict(GOOD, **variables))
     tool.refused(result, tool.CONFIGURATION, *phrases)
     assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    "variables, phrases",
+    WRONG_S3,
+    ids=["-".join("%s=%s" % item for item in case[0].items()) for case in WRONG_S3],
+)
+def test_a_wrong_variable_of_s3(variables, phrases):
+    result = tool.run("dump", timeout=10, **dict(S3, **variables))
+    tool.refused(result, tool.CONFIGURATION, *phrases)
+    assert "hush" not in result.err
+
+
+def test_variables_of_s3_do_not_matter_without_it(small, store):
+    wrong = {name: value for case in WRONG_S3 for name, value in case[0].items()}
+    tool.dump(small, store, **wrong)
+
+
+@pytest.mark.parametrize("url, phrase", WRONG_PLACES, ids=[case[0] for case in WRONG_PLACES])
+def test_a_place_that_is_no_store(url, phrase):
+    variables = {name: value for name, value in S3.items() if name != "REPLICA_TO"}
+    result = tool.run("list", timeout=10, **dict(variables, REPLICA_FROM=url))
+    tool.refused(result, tool.CONFIGURATION, phrase)
+    assert "hush" not in result.err
+
+
+def test_a_class_that_cannot_be_read_back():
+    result = tool.run(
+        "list", REPLICA_S3_STORAGE_CLASS="DEEP_ARCHIVE", **dict(S3, REPLICA_FROM="s3://bucket")
+    )
+    tool.refused(result, tool.CONFIGURATION, "DEEP_ARCHIVE")
+
+
+def test_memory_counts_what_s3_keeps_in_flight():
+    """Parts wait in memory until the store has them; too little says how much it takes."""
+    result = tool.run("dump", timeout=10, **dict(S3, REPLICA_MEMORY="24MiB"))
+    tool.refused(result, tool.CONFIGURATION, "REPLICA_MEMORY", "one worker needs")
+    result = tool.run("dump", timeout=10, **dict(GOOD, REPLICA_MEMORY="24MiB"))
+    assert result.code == tool.SOURCE
+
+
+def test_secrets_of_s3_are_not_shown():
+    result = tool.run("env", **S3)
+    tool.succeed(result)
+    assert "hush" not in result.out and "AWS_SECRET_ACCESS_KEY" in result.out
+    assert "http://127.0.0.1:1" in result.out
 
 
 def test_all_mistakes_at_once():
