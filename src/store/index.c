@@ -101,7 +101,8 @@ old_read(struct store *store, struct arena *arena, struct text *text, const stru
 }
 
 /* The line of one directory, if it is a complete dump.  A manifest that cannot be read is left out:
- * the index is for those who want to restore. */
+ * the index is for those who want to restore.  Where the store does not even say whether there is
+ * one, the line that stood there stays: an index must not forget a dump over a hiccup. */
 static bool
 line_find(struct store *store, const struct json *old, const struct manifest *manifest,
           const char *name, struct arena *arena, struct line *line)
@@ -114,7 +115,9 @@ line_find(struct store *store, const struct json *old, const struct manifest *ma
         line_from_manifest(line, manifest);
         return true;
     }
-    if (!manifest_exists(store, name, &exists, &unread) || !exists)
+    if (!manifest_exists(store, name, &exists, &unread))
+        return line_from_index(line, old, name);
+    if (!exists)
         return false;
     if (line_from_index(line, old, name))
         return true;
