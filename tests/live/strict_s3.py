@@ -136,6 +136,7 @@ class Request:
         self.bucket = server.buckets.get(self.bucket_name)
         self.operation = operation_of(request.method, self.key, self.query)
         self.seen = self.answer = None
+        self.spared = 0  # how many keys a fault makes DeleteObjects fail for
         self.body, self.body_read = b"", False
         length = request.header("content-length") or "0"
         self.body_bytes = int(length) if length.isdigit() else 0
@@ -477,9 +478,14 @@ class Request:
                 "The XML you provided did not validate against our published schema",
             )
         quiet = b"<Quiet>true</Quiet>" in self.body
-        for each in listed:
+        for each in listed[self.spared :]:
             self.bucket.objects.pop(each["Key"], None)
-        told = [] if quiet else [element("Deleted", {"Key": each["Key"]}) for each in listed]
+        told = [element("Deleted", {"Key": each["Key"]}) for each in listed[self.spared :]]
+        failed = {"Code": "InternalError", "Message": "We encountered an internal error."}
+        spared = [
+            element("Error", {"Key": each["Key"], **failed}) for each in listed[: self.spared]
+        ]
+        told = spared if quiet else told + spared
         return self.xml("DeleteResult", *told)
 
     # ---- the bucket ----

@@ -80,6 +80,11 @@ def error_in_200(moment):
     return True
 
 
+def key_error(moment):
+    """A list of deletions that succeeds, but for its first key."""
+    moment.spared = 1
+
+
 def garbage(moment):
     moment.wire.send(b"\x15\x03\x03\x00\x02\x02\x16 this is no HTTP\r\n\r\n")
     raise Broken("garbage on purpose")
@@ -135,6 +140,11 @@ KINDS = {
     "denied": (BEFORE, refuse(403, "AccessDenied", "Access Denied")),
     "request-timeout": (BEFORE, request_timeout),
     "200-error": (BEFORE, error_in_200),
+    "conflict": (
+        BEFORE,
+        refuse(409, "ConditionalRequestConflict", "A conflicting operation occurred."),
+    ),
+    "key-error": (BEFORE, key_error),
     "garbage": (BEFORE, garbage),
     "wrong-region": (BEFORE, move),
     "skewed-clock": (BEFORE, leap),

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -12,8 +13,10 @@ import pytest
 import compare
 import s3_tool
 import sample
+import strict_s3_faults
 import strict_s3_store
 import tool
+from strict_s3_signature import Refused
 
 MIB = 1024 * 1024
 # Without compression the table of 20 MB fills several parts.
@@ -178,6 +181,25 @@ def test_a_bucket_in_another_region(small, s3_store, target, told):
     compare.assert_same(small, target)
 
 
+def test_a_redirect_to_a_stranger_is_not_followed(small, s3_store):
+    """Who follows it hands its keys' signatures, and the dump, to whoever answers."""
+    store = s3_store(tls=False)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(0)
+        location = "http://127.0.0.1:%d/" % stranger.getsockname()[1]
+
+        def redirect(moment):
+            raise Refused(
+                307, "TemporaryRedirect", "Elsewhere.", {"Location": location}, Endpoint=location
+            )
+
+        store.world.faults.put(strict_s3_faults.BEFORE, redirect, "PutObject", 1, None, None)
+        tool.refused(s3_tool.run_dump(small, store), tool.STORE, "307")
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+    assert store.world.objects == {}
+
+
 def test_no_region_at_all(small, s3_store):
     store = s3_store(settings={"AWS_REGION": None}, region="ap-southeast-2")
     s3_tool.dump(small, store)
@@ -263,6 +285,16 @@ def test_a_dump_in_parts_on_versitygw(heavy, versity, target):
     assert store.uploads() == []
 
 
+def test_a_conflict_is_tried_again(tiny, s3_store):
+    """Amazon's answer to two conditional writes at the same moment."""
+    store = s3_store()
+    s3_tool.dump(tiny, store)
+    fault = store.world.faults.add("conflict", "PutObject", nth=2, key="dumps/index.json")
+    s3_tool.dump(tiny, store)
+    assert fault.hits == 1
+    assert store.index() == store.complete() and len(store.index()) == 2
+
+
 def test_an_index_that_was_lost_is_made_anew(tiny, s3_store):
     store = s3_store()
     s3_tool.dump(tiny, store)
@@ -306,6 +338,17 @@ def test_uploads_of_the_dead_are_swept(heavy, s3_store):
         pytest.fail("the dump was not in the midst of an upload: %s" % store.world.seen)
     assert store.complete() == [] and len(store.claims()) == 1
     s3_tool.dump(heavy, store)
+    assert len(store.complete()) == 1
+    assert_clean(store)
+
+
+def test_many_old_uploads_are_swept(small, s3_store):
+    """By pages.  Nothing of their dumps has moved for two days, and nobody claims them."""
+    store = s3_store(page_max=2)
+    for number in range(7):
+        key = "dumps/dump-%d/%d.sql.zst" % (1 + number % 2, number // 2)
+        store.world.begin_upload(key, age_seconds=2 * 86400, parts=1)
+    s3_tool.dump(small, store)
     assert len(store.complete()) == 1
     assert_clean(store)
 

@@ -350,6 +350,10 @@ def test_deleting_many(client, bucket, s3_bucket):
     for key in "abc":
         bucket.put_object(key, b"")
     assert code_of(client.delete_many, bucket.name, ["a"], md5=False) == "InvalidRequest"
+    fault = bucket.faults.add("key-error", "DeleteObjects")
+    answer = client.delete_many(bucket.name, ["a", "b"])
+    assert fault.hits == 1 and bucket.names() == ["a", "c"]
+    assert s3_tool.find(answer, "Code") == "InternalError"
     client.delete_many(bucket.name, ["a", "b", "missing"])
     assert bucket.names() == ["c"]
     assert code_of(client.delete_many, s3_bucket("gcs").name, ["a"]) == "NotImplemented"
@@ -502,6 +506,7 @@ def outcome(client, bucket):
         ("denied", "AccessDenied", False, False),
         ("request-timeout", "RequestTimeout", False, False),
         ("200-error", "InternalError", False, False),
+        ("conflict", "ConditionalRequestConflict", False, False),
         ("garbage", "broken", False, False),
         ("wrong-region", "AuthorizationHeaderMalformed", False, False),
         ("skewed-clock", "RequestTimeTooSkewed", False, False),
