@@ -244,11 +244,10 @@ check_few_descriptors(const char *host)
     unsigned failures = 0;
 
     config.host = host;
-    int next = dup(STDIN_FILENO);
-    close(next);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     limit = before;
-    for (limit.rlim_cur = (rlim_t) next; stream == NULL; limit.rlim_cur++) {
+    /* Others than ours may be open, and a resolver of an earlier test may yet close one. */
+    for (limit.rlim_cur = STDERR_FILENO + 1; stream == NULL; limit.rlim_cur++) {
         fault = (struct fault){0};
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
         stream = stream_open(&config, UINT64_MAX, &trouble, &fault);
@@ -258,7 +257,7 @@ check_few_descriptors(const char *host)
         assert_int_equal(trouble, TROUBLE_CONNECT);
         assert_non_null(strstr(fault.text, host));
         assert_non_null(strstr(fault.text, "oo many open files"));
-        assert_true(++failures < 10);
+        assert_true(++failures < 100);
     }
     assert_true(failures >= 2);
     stream_close(stream);
