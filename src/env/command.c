@@ -158,12 +158,12 @@ ends_check(struct env *env)
 
     if (row->to == END_STDOUT && env->origins[ENV_VARIABLE_to] == ENV_DEFAULT)
         env->to = "stdout:";
-    if (row->from == END_EITHER_STORE) {
+    if (row->from == END_EITHER_STORE || row->from == END_ANY) {
         if (end_fits(END_STORE, env->from))
             env->store = env->from;
         else if (end_fits(END_STORE, env->to))
             env->store = env->to;
-        else if (ends_are_right(env))
+        else if (row->from == END_EITHER_STORE && ends_are_right(env))
             env_mistake(env, "%s needs %s in REPLICA_FROM or REPLICA_TO, which are %s and %s",
                         env_command_name(env->command), end_words[END_STORE],
                         url_shown(env, env->from), url_shown(env, env->to));

@@ -127,7 +127,9 @@ def test_s3_and_tls(secure_server, s3_store, s3_pki, databases):
     assert answers["source"]["text"].endswith(", TLSv1.2")
     assert store.files() == [] and store.claims() == []
 
-    tool.succeed(tool.run(REPLICA_FROM=source_url, REPLICA_TO=store.url, **store.settings))
+    dumped = tool.run(REPLICA_FROM=source_url, REPLICA_TO=store.url, **store.settings)
+    tool.succeed(dumped)
+    assert "memory: " + answers["memory"]["text"] in dumped.err
     before = store.files()
     result, answers = check(REPLICA_FROM=store.url, REPLICA_TO=target_url, **store.settings)
     assert result.code == 0, result.err
