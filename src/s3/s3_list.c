@@ -55,7 +55,7 @@ bool
 s3_list(struct s3 *s3, const char *prefix, const char *delimiter, struct arena *arena,
         struct s3_listing *listing, struct fault *fault)
 {
-    struct s3_keys keys = {.arena = arena, .listing = listing};
+    struct s3_keys keys = {.prefix = prefix, .arena = arena, .listing = listing};
     struct text token = {0};
     bool done;
 
@@ -116,7 +116,7 @@ bool
 s3_uploads_list(struct s3 *s3, const char *prefix, struct arena *arena,
                 struct s3_pending **pending, size_t *count, bool *known, struct fault *fault)
 {
-    struct s3_uploads uploads = {.arena = arena};
+    struct s3_uploads uploads = {.prefix = prefix, .arena = arena};
     struct text key = {0}, id = {0};
     bool done;
 

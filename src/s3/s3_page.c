@@ -57,11 +57,19 @@ key_copy(struct arena *arena, const struct xml *xml, bool encoded)
     return key;
 }
 
+static bool
+is_below(const char *prefix, const char *key)
+{
+    return key != NULL && strncmp(key, prefix, strlen(prefix)) == 0;
+}
+
 static void
 entry_add(struct s3_keys *keys, const struct s3_entry *entry)
 {
     struct s3_listing *listing = keys->listing;
 
+    if (!is_below(keys->prefix, entry->key))
+        return;
     listing->entries = array_grow(keys->arena, listing->entries, listing->entries_count,
                                   &keys->entries_capacity, sizeof *listing->entries);
     listing->entries[listing->entries_count++] = *entry;
@@ -72,6 +80,8 @@ prefix_add(struct s3_keys *keys, const char *prefix)
 {
     struct s3_listing *listing = keys->listing;
 
+    if (!is_below(keys->prefix, prefix))
+        return;
     listing->prefixes = array_grow(keys->arena, listing->prefixes, listing->prefixes_count,
                                    &keys->prefixes_capacity, sizeof *listing->prefixes);
     listing->prefixes[listing->prefixes_count++] = prefix;
@@ -106,8 +116,7 @@ s3_keys_read(struct s3_keys *keys, const struct text *page)
         else if (xml_is(&xml, "ListBucketResult/NextContinuationToken"))
             text_add(&keys->token, text);
         else if (xml_is(&xml, "ListBucketResult/Contents")) {
-            if (entry.key != NULL)
-                entry_add(keys, &entry);
+            entry_add(keys, &entry);
             entry = (struct s3_entry){0};
         }
     }
@@ -146,7 +155,7 @@ s3_uploads_read(struct s3_uploads *uploads, const struct text *page)
         else if (xml_is(&xml, "ListMultipartUploadsResult/Upload")) {
             uploads->pending = array_grow(uploads->arena, uploads->pending, uploads->count,
                                           &uploads->capacity, sizeof one);
-            if (one.key != NULL && one.id != NULL)
+            if (is_below(uploads->prefix, one.key) && one.id != NULL)
                 uploads->pending[uploads->count++] = one;
             one = (struct s3_pending){0};
         }

@@ -1,7 +1,9 @@
 /* s3_page - one page of a listing, as the store wrote it, added to what came before: no I/O.
  *
  * Keys that are no valid XML come through because they are asked for URL-encoded; a store that does
- * not echo <EncodingType> has not encoded them.
+ * not echo <EncodingType> has not encoded them.  What does not begin with the prefix that was asked
+ * for is passed over: there are stores that do not look at it, and whoever asked is about to delete
+ * or abort what is listed.
  *
  * Threads: one at a time. */
 #ifndef S3_S3_PAGE_H
@@ -12,6 +14,7 @@
 
 /* What the pages of ListObjectsV2 are made into. */
 struct s3_keys {
+    const char *prefix;
     struct arena *arena;
     struct s3_listing *listing;
     size_t entries_capacity, prefixes_capacity;
@@ -21,6 +24,7 @@ struct s3_keys {
 
 /* What the pages of ListMultipartUploads are made into. */
 struct s3_uploads {
+    const char *prefix;
     struct arena *arena;
     struct s3_pending *pending;
     size_t count, capacity;

@@ -12,7 +12,7 @@ check_keys(const struct text *page)
 {
     struct arena arena = {0};
     struct s3_listing listing = {0};
-    struct s3_keys keys = {.arena = &arena, .listing = &listing};
+    struct s3_keys keys = {.prefix = "", .arena = &arena, .listing = &listing};
 
     for (int i = 0; i < 2; i++)
         s3_keys_read(&keys, page);
@@ -33,7 +33,7 @@ static void
 check_uploads(const struct text *page)
 {
     struct arena arena = {0};
-    struct s3_uploads uploads = {.arena = &arena};
+    struct s3_uploads uploads = {.prefix = "", .arena = &arena};
 
     s3_uploads_read(&uploads, page);
     for (size_t i = 0; i < uploads.count; i++)

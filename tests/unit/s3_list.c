@@ -177,6 +177,47 @@ test_uploads(void **state)
     script_free(&script);
 }
 
+/* There are stores that give everything, whatever prefix was asked for.  Whoever asks is about to
+ * abort or delete it, and it may be another's. */
+static void
+test_prefix_is_ignored(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "GET ", .status = 200,
+         .body = "<ListBucketResult><Contents><Key>q</Key></Contents><Contents><Key>p/a</Key>"
+                 "</Contents><Contents><Key>p</Key></Contents><CommonPrefixes><Prefix>x/</Prefix>"
+                 "</CommonPrefixes><CommonPrefixes><Prefix>p/y/</Prefix></CommonPrefixes>"
+                 "</ListBucketResult>"},
+        {.asks = "GET ", .status = 200,
+         .body = "<ListMultipartUploadsResult><Upload><Key>q/a</Key><UploadId>1</UploadId></Upload>"
+                 "<Upload><Key>p/a</Key><UploadId>2</UploadId></Upload>"
+                 "</ListMultipartUploadsResult>"},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3 *s3 = client(&script);
+    struct arena arena = {0};
+    struct s3_listing listing;
+    struct s3_pending *pending;
+    struct fault fault = {0};
+    size_t count;
+    bool is_known;
+
+    assert_true(s3_list(s3, "p/", "/", &arena, &listing, &fault));
+    assert_int_equal(listing.entries_count, 1);
+    assert_string_equal(listing.entries[0].key, "p/a");
+    assert_int_equal(listing.prefixes_count, 1);
+    assert_string_equal(listing.prefixes[0], "p/y/");
+    assert_true(s3_uploads_list(s3, "p/", &arena, &pending, &count, &is_known, &fault));
+    assert_int_equal(count, 1);
+    assert_string_equal(pending[0].id, "2");
+    arena_free(&arena);
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
 int
 main(void)
 {
@@ -185,6 +226,7 @@ main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_circles),
         cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_prefix_is_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
