@@ -295,6 +295,23 @@ child_wait_end(pid_t child, int *status)
     return ended;
 }
 
+/* What the child has said, in one line.  pg_dump looks in PATH for itself, to find translations
+ * beside it, and complains where it is not found; there are none to be found. */
+static const char *
+complaint_line(struct pg_dump *dump)
+{
+    static const char unfound[] = "could not find a \"pg_dump\" to execute\n";
+    char *line = dump->complaint;
+
+    line[dump->complaint_size] = '\0';
+    if (strncmp(line, unfound, sizeof unfound - 1) == 0)
+        line += sizeof unfound - 1;
+    for (char *at = line; *at != '\0'; at++)
+        if (*at == '\n')
+            *at = at[1] == '\0' ? '\0' : ';';
+    return line;
+}
+
 /* The child has closed its output: was it a success? */
 static bool
 child_end(struct pg_dump *dump, struct fault *fault)
@@ -307,19 +324,16 @@ child_end(struct pg_dump *dump, struct fault *fault)
     if (!known)
         return fault_set(fault, ERR_INTERNAL, "unable to learn how pg_dump ended: %s",
                          strerror(error));
-    dump->complaint[dump->complaint_size] = '\0';
-    for (char *at = dump->complaint; *at != '\0'; at++)
-        if (*at == '\n')
-            *at = at[1] == '\0' ? '\0' : ';';
+    const char *complaint = complaint_line(dump);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-        if (dump->complaint[0] != '\0')
-            log_warning("%s", dump->complaint);
+        if (complaint[0] != '\0')
+            log_warning("%s", complaint);
         return true;
     }
     if (WIFSIGNALED(status))
         return fault_set(fault, ERR_SOURCE, "pg_dump was ended by signal %d: %s", WTERMSIG(status),
-                         dump->complaint);
-    return fault_set(fault, ERR_SOURCE, "unable to dump the schema: %s", dump->complaint);
+                         complaint);
+    return fault_set(fault, ERR_SOURCE, "unable to dump the schema: %s", complaint);
 }
 
 /* Wait until the child says something on its output, keeping its other pipe empty meanwhile. */

@@ -353,6 +353,7 @@ def test_tls_postgresql_to_s3_and_back(podman, secure_server, secure_small, s3_s
     compare.assert_same(secure_small, target)
     assert store.world.violations == [] and store.world.uploads == {} and store.claims() == []
     for result in (dumped, restored):
+        assert "warning" not in result.err
         assert servers.PASSWORD not in result.out + result.err
         assert store.settings["AWS_SECRET_ACCESS_KEY"] not in result.out + result.err
 
