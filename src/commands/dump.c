@@ -303,11 +303,9 @@ dump_begin(struct dump *dump, struct fault *fault)
     struct manifest *manifest = &dump->manifest;
 
     dump->store = open_store(dump->env, dump->env->to, true, dump->stop, fault);
-    if (dump->store == NULL)
+    if (dump->store == NULL || !dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
         return false;
     dump_sweep(dump);
-    if (!dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
-        return false;
     manifest->format = MANIFEST_FORMAT;
     if (!dump_name_read(manifest->name, &manifest->created_ms))
         return fault_set(fault, ERR_INTERNAL, "%s is not a dump's name", manifest->name);
