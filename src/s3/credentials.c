@@ -401,13 +401,13 @@ credentials_get(struct credentials *credentials, struct credential *credential,
 }
 
 bool
-credentials_refused(struct credentials *credentials, uint64_t generation)
+credentials_refused(struct credentials *credentials, uint64_t generation, bool sure)
 {
     pthread_mutex_lock(&credentials->lock);
     bool current = generation == credentials->current.generation;
     bool fixed = credentials->source == &sources[SOURCE_ENVIRONMENT] &&
                  environment_is_fixed(&credentials->config);
-    bool hope = !current || (!fixed && generation != credentials->exhausted);
+    bool hope = !current || (!fixed && (sure || generation != credentials->exhausted));
     if (current && hope)
         credentials->refused = generation;
     pthread_mutex_unlock(&credentials->lock);

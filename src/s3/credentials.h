@@ -66,9 +66,10 @@ bool credentials_get(struct credentials *credentials, struct credential *credent
                      struct fault *fault);
 
 /* The store called this generation expired or unknown: the next credentials_get() asks the source
- * anew, if it can give others.  Returns false when it cannot: keys given in the environment, and
- * keys that came back as they were when the source was asked anew for that reason. */
-bool credentials_refused(struct credentials *credentials, uint64_t generation);
+ * anew, if it can give others.  Returns false when it cannot: keys given in the environment, and,
+ * unless the store is sure of it, keys that came back as they were when the source was asked anew
+ * for that reason. */
+bool credentials_refused(struct credentials *credentials, uint64_t generation, bool sure);
 
 /* "the environment", "STS web identity", "the container's endpoint", "the instance's metadata". */
 const char *credentials_source(const struct credentials *credentials);

@@ -17,7 +17,9 @@
  *
  *   · A clock that is off is corrected by the server's Date, once seen (RequestTimeTooSkewed).
  *   · Another region is followed once, by x-amz-bucket-region, <Region>, or HEAD of the bucket.
- *   · ExpiredToken and the like ask the credentials anew.
+ *   · ExpiredToken and the like ask the credentials anew; once keys were taken, until others come.
+ *   · When STS, or whoever gives keys, is away, or something else stands in the store's place, that
+ *     is an outage like any other once the store has answered, and a mistake before.
  *   · A body is sent from memory whole, so that nothing ever waits for the source.
  *   · 200 with <Error> inside, or without what it should hold, is a failure like 500.
  *

@@ -152,9 +152,26 @@ answer_take(struct s3 *s3, struct s3_call *call, struct http *http, const struct
         atomic_store(&s3->server_ms, (int64_t) call->answer.date_ms - (int64_t) clock_ms());
 }
 
+/* A store that has answered before is the right one, and so are its certificate and the source of
+ * our keys: what is in their place for now, while something is started anew, will pass. */
+static enum verdict
+refusal_judge(const struct s3 *s3)
+{
+    return atomic_load(&s3->answered) ? AGAIN : GIVE_UP;
+}
+
+/* There are no keys to sign with. */
+static enum verdict
+keyless_judge(struct s3 *s3, const struct s3_call *call, const struct fault *why)
+{
+    if (why->err == ERR_STOPPED)
+        return s3_call_unheard(s3, call) ? GIVE_UP : STOPPED;
+    return why->err == ERR_STORE ? refusal_judge(s3) : GIVE_UP;
+}
+
 /* The store could not be asked, or did not answer to the end. */
 static enum verdict
-trouble_judge(struct s3_call *call, const struct pool_connection *connection)
+trouble_judge(const struct s3 *s3, struct s3_call *call, const struct pool_connection *connection)
 {
     enum trouble trouble = http_trouble(connection->http);
 
@@ -163,7 +180,7 @@ trouble_judge(struct s3_call *call, const struct pool_connection *connection)
     if (trouble == TROUBLE_STOPPED)
         return STOPPED;
     if (trouble == TROUBLE_REFUSED)
-        return GIVE_UP;
+        return refusal_judge(s3);
     /* An idle connection that the store has closed meanwhile is nobody's fault. */
     if (trouble == TROUBLE_BROKEN && connection->requests > 0 && !call->reconnected) {
         call->reconnected = true;
@@ -205,12 +222,26 @@ clock_correct(struct s3 *s3, const struct s3_call *call)
                 skew_ms > 0 ? "behind" : "ahead of");
 }
 
+/* When others rotate keys, the new ones may come some time after the old ones have ended.  So when
+ * a store that took our keys before says itself what is wrong with them, others are waited for; a
+ * bare 403 to a HEAD says too little for that. */
+static enum verdict
+keys_judge(struct s3 *s3, struct s3_call *call, uint64_t generation)
+{
+    bool sure = atomic_load(&s3->admitted) && call->answer.code[0] != '\0';
+
+    if (!credentials_refused(s3->credentials, generation, sure))
+        return GIVE_UP;
+    return first_time(&call->renewed) ? AT_ONCE : sure ? AGAIN : GIVE_UP;
+}
+
 static enum verdict
 answer_judge(struct s3 *s3, struct s3_call *call, const struct endpoint *place,
              uint64_t generation)
 {
     switch (call->answer.kind) {
     case ANSWER_GOOD:
+        atomic_store(&s3->admitted, true);
         return SETTLED;
     case ANSWER_TRANSIENT:
         call->uncertain = true;
@@ -229,9 +260,7 @@ answer_judge(struct s3 *s3, struct s3_call *call, const struct endpoint *place,
         clock_correct(s3, call);
         return AT_ONCE;
     case ANSWER_KEYS:
-        return first_time(&call->renewed) && credentials_refused(s3->credentials, generation)
-                   ? AT_ONCE
-                   : GIVE_UP;
+        return keys_judge(s3, call, generation);
     case ANSWER_UNDIGESTED:
         if (call->digests.md5[0] != '\0')
             return GIVE_UP;
@@ -273,13 +302,12 @@ request_make(struct s3 *s3, struct s3_call *call, const struct pool_wish *wish,
 
     request->expect_continue = call->body_size >= EXPECT_BYTES_MIN && connection->requests == 0 &&
                                !atomic_load(&s3->expect_refused);
-    call->answer = (struct s3_answer){0};
     bool answered = http_send(http, request, why) && body_read(call, http, why);
     if (answered) {
         answer_take(s3, call, http, wish->place);
         verdict = answer_judge(s3, call, wish->place, generation);
     } else {
-        verdict = trouble_judge(call, connection);
+        verdict = trouble_judge(s3, call, connection);
     }
     attempt_log(call, answered, begun_ms, why);
 
@@ -302,6 +330,7 @@ s3_attempt(struct s3 *s3, struct s3_call *call, struct fault *why)
     struct credential keys;
     struct pool_wish wish;
 
+    call->answer = (struct s3_answer){0};
     if (stop_requested(s3->stop) && !s3_call_unheard(s3, call)) {
         fault_set(why, ERR_STOPPED, "stopped");
         return STOPPED;
@@ -311,7 +340,7 @@ s3_attempt(struct s3 *s3, struct s3_call *call, struct fault *why)
         return GIVE_UP;
     }
     if (!credentials_get(s3->credentials, &keys, why))
-        return why->err == ERR_STOPPED ? STOPPED : GIVE_UP;
+        return keyless_judge(s3, call, why);
     if (call->md5 || (atomic_load(&s3->md5_wanted) && strcmp(call->method, "PUT") == 0))
         s3_body_md5(&call->digests);
 

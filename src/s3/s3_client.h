@@ -40,6 +40,7 @@ struct s3 {
     _Atomic int64_t server_ms;      /* the store's epoch when clock_ms() was 0; 0 for unknown */
     _Atomic uint64_t tidy_until_ms; /* of clock_ms(); 0 until the switch was found thrown */
     atomic_bool answered;           /* the store has said something at least once */
+    atomic_bool admitted;           /* it has taken our keys at least once */
     atomic_bool md5_wanted;         /* it wants Content-MD5 with bodies */
     atomic_bool expect_refused;     /* it does not know Expect: 100-continue, and says so (417) */
     atomic_bool batches_refused;    /* it does not know DeleteObjects */

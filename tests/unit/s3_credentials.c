@@ -209,7 +209,7 @@ test_environment(void **state)
     assert_true(keys.expires_ms == 0 && keys.generation == 1);
     pass_s(1000000);
     expect(credentials, "AKIA", 1);
-    assert_false(credentials_refused(credentials, 1));
+    assert_false(credentials_refused(credentials, 1, false));
     expect(credentials, "AKIA", 1);
     credentials_close(credentials);
     world_end(&world);
@@ -236,9 +236,9 @@ test_files(void **state)
     expect(credentials, "AKIA2", 2);
     file_write(secret, "changed\n");
     expect(credentials, "AKIA2", 3);
-    assert_true(credentials_refused(credentials, 3));
+    assert_true(credentials_refused(credentials, 3, false));
     expect(credentials, "AKIA2", 3);
-    assert_false(credentials_refused(credentials, 3));
+    assert_false(credentials_refused(credentials, 3, false));
     unlink(access);
     expect(credentials, "AKIA2", 3);
     file_write(access, "AKIA3\n");
@@ -358,26 +358,30 @@ test_refused(void **state)
 
     expect(credentials, "ASIA1", 1);
     atomic_store(&endpoint.name, 2);
-    assert_true(credentials_refused(credentials, 1));
+    assert_true(credentials_refused(credentials, 1, false));
     expect(credentials, "ASIA2", 2);
     assert_int_equal(atomic_load(requests), 2);
     /* Others have these already. */
-    assert_true(credentials_refused(credentials, 1));
+    assert_true(credentials_refused(credentials, 1, false));
     expect(credentials, "ASIA2", 2);
     assert_int_equal(atomic_load(requests), 2);
     /* The same come again: there is no hope in asking once more. */
-    assert_true(credentials_refused(credentials, 2));
+    assert_true(credentials_refused(credentials, 2, false));
     expect(credentials, "ASIA2", 2);
     assert_int_equal(atomic_load(requests), 3);
-    assert_false(credentials_refused(credentials, 2));
+    assert_false(credentials_refused(credentials, 2, false));
     expect(credentials, "ASIA2", 2);
     assert_int_equal(atomic_load(requests), 3);
+    /* ... unless the store is sure, for then the others are just late. */
+    assert_true(credentials_refused(credentials, 2, true));
+    expect(credentials, "ASIA2", 2);
+    assert_int_equal(atomic_load(requests), 4);
     /* Refused keys do not serve on when the source fails. */
     atomic_store(&endpoint.name, 3);
     pass_s(LIVE_S);
     expect(credentials, "ASIA3", 3);
     atomic_store(&endpoint.failing, true);
-    assert_true(credentials_refused(credentials, 3));
+    assert_true(credentials_refused(credentials, 3, false));
     expect_failure(credentials, ERR_STORE, "http 403 Denied");
     container_end(&world, credentials);
 }

@@ -115,6 +115,25 @@ test_attempts_are_counted(void **state)
     assert_says(fault, "closed the connection without an answer");
 }
 
+/* Where no store was yet there is none; where one was, it will come back. */
+static void
+test_alien(void **state)
+{
+    (void) state;
+    static const struct turn first[] = {{.asks = "PUT ", .way = SCRIPT_ALIEN}};
+    static const struct turn later[] = {
+        {.asks = "PUT ", .status = 503},
+        {.asks = "PUT ", .way = SCRIPT_ALIEN},
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n"},
+    };
+    struct fault fault = {0};
+
+    PLAY(first, 1, false, &fault);
+    assert_says(fault, "the answer is no HTTP/1.1: it begins with \"SSH-2.0");
+    fault = (struct fault){0};
+    PLAY(later, 1, true, &fault);
+}
+
 /* A body is sent whole each time; a large one asks first, on a new connection. */
 static void
 test_bodies(void **state)
@@ -362,6 +381,75 @@ test_keys_are_read_again(void **state)
     unlink(secret_file);
 }
 
+/* Once the store has taken our keys, others may come later than the end of these. */
+static void
+test_keys_come_late(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n"},
+        {.asks = "PUT ", .status = 400, .body = ERROR("ExpiredToken")},
+        {.asks = "PUT ", .status = 400, .body = ERROR("ExpiredToken"), .act = keys_rotate},
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n",
+         .holds = "Credential=AKNEW/"},
+    };
+    struct fault fault = {0};
+
+    file_make(access_file, "AKOLD");
+    file_make(secret_file, "hush");
+    struct s3_config config = {
+        .attempts_max = 2,
+        .credentials = {.access_key_file = access_file, .secret_key_file = secret_file}};
+    play(turns, 4, &config, 2, true, &fault);
+    unlink(access_file);
+    unlink(secret_file);
+}
+
+/* The instance's metadata: it gives keys, then none once, then others. */
+static void
+metadata_reply(struct peer *peer, const char *request, struct text *answer)
+{
+    if (strncmp(request, "PUT ", 4) == 0)
+        answer_add(answer, 404, "");
+    else if (strstr(request, "security-credentials/ ") != NULL)
+        answer_add(answer, 200, "role");
+    else if (atomic_fetch_add(&peer->stage, 1) == 1)
+        answer_add(answer, 403, "{\"code\":\"Denied\"}");
+    else
+        answer_add_keys(answer, atomic_load(&peer->stage) == 1 ? "ASIA1" : "ASIA3", 3600);
+}
+
+/* An outage of the place that gives keys is one like any other, once it has given some; before, it
+ * is rather a mistake. */
+static void
+test_keys_cannot_be_had(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n",
+         .holds = "Credential=ASIA1/"},
+        {.asks = "PUT ", .status = 400, .body = ERROR("ExpiredToken")},
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n",
+         .holds = "Credential=ASIA3/"},
+    };
+    struct s3_config config = {.attempts_max = 2};
+    struct fault fault = {0};
+    struct peer peer;
+
+    peer_begin(&peer, metadata_reply);
+    config.credentials.metadata_endpoint = peer.url;
+    config.credentials.metadata_attempts = 1;
+    play(turns, 3, &config, 2, true, &fault);
+    assert_int_equal(atomic_load(&peer.stage), 3);
+
+    atomic_store(&peer.stage, 1);
+    play(NULL, 0, &config, 1, false, &fault);
+    assert_int_equal(atomic_load(&peer.stage), 2);
+    assert_says(fault, "http 403 Denied, while asking the instance's metadata for credentials");
+    assert_null(strstr(fault.text, "attempts"));
+    peer_end(&peer);
+}
+
 /* ---- the switch ------------------------------------------------------------------------- */
 
 /* A store that says nothing is left at once when the run is stopped. */
@@ -548,6 +636,7 @@ main(void)
         cmocka_unit_test(test_what_passes),
         cmocka_unit_test(test_what_stays),
         cmocka_unit_test(test_attempts_are_counted),
+        cmocka_unit_test(test_alien),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_stale_connection),
         cmocka_unit_test(test_region_by_header),
@@ -558,6 +647,8 @@ main(void)
         cmocka_unit_test(test_md5),
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test(test_keys_are_read_again),
+        cmocka_unit_test(test_keys_come_late),
+        cmocka_unit_test(test_keys_cannot_be_had),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_and_tidy),
         cmocka_unit_test(test_threads),

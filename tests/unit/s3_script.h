@@ -31,6 +31,7 @@ enum script_way {
     SCRIPT_ANSWER,
     SCRIPT_CUT,       /* close without a word */
     SCRIPT_HALF,      /* half of the body, then close */
+    SCRIPT_ALIEN,     /* what is no HTTP, then close */
     SCRIPT_BAREHEAD,  /* the answer to HEAD: a length, and no body */
     SCRIPT_STOP_HANG, /* throw the stop switch, and say nothing */
     SCRIPT_STOP_HALF, /* half of the body, then throw the stop switch, and no more */
@@ -109,6 +110,10 @@ script_answer(struct script *script, int fd, const struct turn *turn)
         turn->act();
     if (turn->way == SCRIPT_CUT)
         return false;
+    if (turn->way == SCRIPT_ALIEN) {
+        send(fd, "SSH-2.0-OpenSSH\r\n", 17, MSG_NOSIGNAL);
+        return false;
+    }
     if (turn->way == SCRIPT_STOP_HANG) {
         stop_request(&script->stop, 0);
         return true;
