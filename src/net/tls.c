@@ -24,6 +24,9 @@
 enum {
     RECORD_ALERT = 21, /* what a server's first record may be (RFC 5246 section 6.2.1) */
     RECORD_HANDSHAKE = 22,
+    /* Records that say nothing (empty ones, warnings, requests to begin anew) cost a peer next to
+     * nothing; after so many looks at the socket the caller looks at his clock and switch. */
+    LOOKS_MAX = 256,
 };
 
 struct tls {
@@ -247,8 +250,8 @@ handshake_last_words(struct tls *tls, struct fault *sending, struct fault *fault
 {
     struct fault receiving = {0};
 
-    while ((state_of(tls) & BR_SSL_RECVREC) != 0)
-        if (engine_receive(tls, &receiving) != TLS_OK) {
+    for (unsigned looks = 0; (state_of(tls) & BR_SSL_RECVREC) != 0; looks++)
+        if (looks == LOOKS_MAX || engine_receive(tls, &receiving) != TLS_OK) {
             fault_hand_over(fault, sending);
             return TLS_FAILED;
         }
@@ -258,7 +261,7 @@ handshake_last_words(struct tls *tls, struct fault *sending, struct fault *fault
 static enum tls_step
 handshake_step(struct tls *tls, struct fault *fault)
 {
-    for (;;) {
+    for (unsigned looks = 0;; looks++) {
         unsigned state = state_of(tls);
         struct fault sending = {0};
         enum tls_step step;
@@ -270,6 +273,8 @@ handshake_step(struct tls *tls, struct fault *fault)
             step = engine_send(tls, &sending);
             if (step == TLS_FAILED)
                 return handshake_last_words(tls, &sending, fault);
+        } else if (looks >= LOOKS_MAX) {
+            return TLS_WANT_READ;
         } else {
             step = engine_receive(tls, fault);
         }
@@ -300,7 +305,7 @@ tls_read(struct tls *tls, void *data, size_t size, size_t *got, struct fault *fa
 
     assert(tls->done && size > 0);
     *got = 0;
-    for (;;) {
+    for (unsigned looks = 0;; looks++) {
         size_t held;
         struct fault unheard = {0};
         const unsigned char *window = br_ssl_engine_recvapp_buf(engine, &held);
@@ -319,6 +324,8 @@ tls_read(struct tls *tls, void *data, size_t size, size_t *got, struct fault *fa
             return fail_engine(tls, fault);
         if ((state & BR_SSL_RECVREC) == 0)
             return TLS_WANT_WRITE;
+        if (looks >= LOOKS_MAX)
+            return TLS_WANT_READ;
         enum tls_step step = engine_receive(tls, fault);
         if (step == TLS_CLOSED)
             return fail_cut(tls, fault);

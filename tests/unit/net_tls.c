@@ -2,6 +2,7 @@
  * and what is said when it does not. */
 #include "net/tls.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -732,6 +733,52 @@ test_no_renegotiation(void **state)
     bytes_free(&got);
 }
 
+static bool
+more_waits(const struct peer *peer)
+{
+    struct pollfd look = {.fd = peer->client_fd, .events = POLLIN};
+    return poll(&look, 1, 0) == 1;
+}
+
+/* Whoever sends records that say nothing, as fast as they are read, must not keep us from our
+ * deadlines: now and then we come up for air though the socket is not empty. */
+static void
+test_idle_talk(void **state)
+{
+    (void) state;
+    static const uint8_t warning[] = {21, 3, 3, 0, 2, 1, 90};
+    enum { RECORDS = 200 };
+    struct tls_config config = config_of("db.example.com");
+    struct fault fault = {0};
+    uint8_t byte, warnings[RECORDS * sizeof warning];
+    struct peer peer;
+    size_t got;
+
+    for (size_t i = 0; i < sizeof warnings; i++)
+        warnings[i] = warning[i % sizeof warning];
+    peer_begin(&peer, "ec.pem", "ec.key");
+    peer_ready(&peer);
+    assert_int_equal(write(peer.fd, warnings, sizeof warnings), sizeof warnings);
+    struct tls *tls = tls_begin(peer.client_fd, &config);
+    assert_int_equal(tls_handshake(tls, &fault), TLS_WANT_READ);
+    assert_true(more_waits(&peer));
+    if (peer_handshake(&peer, tls, &fault) != TLS_OK)
+        fail_msg("%s", fault.text);
+
+    for (int i = 0; i < RECORDS; i++) {
+        br_ssl_engine_flush(&peer.server.eng, 1);
+        while (peer_carry(&peer))
+            ;
+    }
+    assert_int_equal(tls_read(tls, &byte, 1, &got, &fault), TLS_WANT_READ);
+    assert_true(more_waits(&peer));
+    while (more_waits(&peer))
+        assert_int_equal(tls_read(tls, &byte, 1, &got, &fault), TLS_WANT_READ);
+    exchange(&peer, tls);
+    tls_end(tls);
+    peer_end(&peer);
+}
+
 int
 main(void)
 {
@@ -754,6 +801,7 @@ main(void)
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_no_renegotiation),
+        cmocka_unit_test(test_idle_talk),
     };
     return cmocka_run_group_tests(tests, group_begin, group_end);
 }
