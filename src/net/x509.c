@@ -215,6 +215,8 @@ extension_read(struct der *list, struct x509 *x509)
         x509->authority = flag.size == 1 && flag.data[0] != 0;
         return true;
     }
+    if (is_identifier(&oid, EXTENSION "\x1e"))
+        x509->constrained = true;
     if (is_identifier(&oid, EXTENSION "\x11")) {
         x509->alt_names_given = true;
         return der_expect(&value, DER_SEQUENCE, &x509->alt_names);

@@ -20,6 +20,7 @@ struct x509 {
     struct der signature, key;              /* object identifiers of the algorithms */
     struct der curve, key_bits;             /* of an EC key; the key itself */
     bool authority;                         /* basicConstraints say so */
+    bool constrained;                       /* nameConstraints, critical or not */
     struct der alt_names, purposes;         /* bodies of subjectAltName and extendedKeyUsage */
     bool alt_names_given, purposes_given;
     struct der unknown;                     /* the first critical extension BearSSL refuses */

@@ -25,7 +25,7 @@ on_start_chain(const br_x509_class **context, const char *server_name)
     check->count = 0;
     check->decided = check->ended = false;
     check->digest_size = 0;
-    check->name_verdict = check->verdict = 0;
+    check->name_verdict = check->issuer_verdict = check->verdict = 0;
     if (check->trust != NULL)
         br_x509_minimal_vtable.start_chain(&check->engine.minimal.vtable, NULL);
     else
@@ -110,6 +110,19 @@ own_verdict(struct x509_check *check, const struct x509 *x509)
     return X509_NAME_DAMAGED;
 }
 
+/* What we think of an authority between the server and those we trust.  BearSSL passes over what it
+ * does not know unless it is critical; but authorities for mail alone, or for the names of one
+ * company alone, stand below public ones, and these extensions are all that binds them. */
+static unsigned
+issuer_verdict(const struct x509_report *report, const struct x509 *x509)
+{
+    if (!report->read)
+        return X509_ISSUER_UNREADABLE;
+    if (!x509_serves(x509))
+        return X509_ISSUER_NOT_FOR_SERVERS;
+    return x509->constrained ? X509_ISSUER_CONSTRAINED : 0;
+}
+
 static bool
 issuer_name_known(const struct trust *trust, const struct der *issuer)
 {
@@ -146,6 +159,10 @@ certificate_look(struct x509_check *check)
         !check->too_large && x509_read(check->certificate, check->size, &x509);
     if (check->report.read)
         report_fill(check, &x509, &check->report);
+    if (check->count > 0 && check->issuer_verdict == 0) {
+        check->issuer_verdict = issuer_verdict(&check->report, &x509);
+        memcpy(check->issuer, check->report.subject, sizeof check->issuer);
+    }
     if (check->count > 0)
         return;
     if (check->report.read) {
@@ -182,6 +199,8 @@ on_end_chain(const br_x509_class **context)
         check->verdict = br_x509_minimal_vtable.end_chain(&check->engine.minimal.vtable);
         if (check->verdict == 0)
             check->verdict = check->name_verdict;
+        if (check->verdict == 0)
+            check->verdict = check->issuer_verdict;
     }
     return check->verdict;
 }

@@ -30,6 +30,9 @@ enum {
     X509_UNREADABLE,
     X509_NAME_DAMAGED,
     X509_NOT_FOR_SERVERS,
+    X509_ISSUER_UNREADABLE,
+    X509_ISSUER_NOT_FOR_SERVERS,
+    X509_ISSUER_CONSTRAINED,
 };
 
 /* What is told of one certificate of the chain, 0 being the server's own. */
@@ -55,7 +58,10 @@ struct x509_check {
     unsigned count;    /* certificates seen whole */
     bool decided;      /* BearSSL made up its mind; what still comes is not looked at */
     bool ended;        /* the chain has been seen whole */
-    unsigned name_verdict, verdict; /* 0, BR_ERR_X509_* or one of ours */
+    /* 0, BR_ERR_X509_* or one of ours: of the server's own certificate, of the first issuer that we
+     * refuse, and of the chain. */
+    unsigned name_verdict, issuer_verdict, verdict;
+    char issuer[X509_NAME_BYTES]; /* that issuer */
     struct x509_report report;      /* of the last certificate before it was decided */
     char names[X509_NAMES_BYTES];
     uint8_t digest[64]; /* of the server's certificate, RFC 5929 */

@@ -112,6 +112,23 @@ explain_authority(const struct x509_report *report, const char *who, unsigned ve
     }
 }
 
+static bool
+explain_issuer(const struct x509_check *check, const char *peer, enum err err, struct fault *fault)
+{
+    switch (check->verdict) {
+    case X509_ISSUER_NOT_FOR_SERVERS:
+        return fault_set(fault, err, "the certificate %s in the chain of %s may not issue those of "
+                         "servers (extendedKeyUsage)", check->issuer, peer);
+    case X509_ISSUER_CONSTRAINED:
+        return fault_set(fault, err, "the certificate %s in the chain of %s may issue for certain "
+                         "names only (nameConstraints), which replica cannot check; it is believed "
+                         "only when it stands itself among the authorities", check->issuer, peer);
+    default:
+        return fault_set(fault, err, "a certificate in the chain of %s cannot be read, or is "
+                         "larger than %d bytes", peer, X509_CERTIFICATE_BYTES_MAX);
+    }
+}
+
 bool
 x509_check_explain(const struct x509_check *check, const char *peer, enum err err,
                    struct fault *fault)
@@ -152,6 +169,10 @@ x509_check_explain(const struct x509_check *check, const char *peer, enum err er
         return fault_set(fault, err, "%s bears a damaged name, or one with a zero byte in it", who);
     case X509_NOT_FOR_SERVERS:
         return fault_set(fault, err, "%s is not meant for a server (extendedKeyUsage)", who);
+    case X509_ISSUER_UNREADABLE:
+    case X509_ISSUER_NOT_FOR_SERVERS:
+    case X509_ISSUER_CONSTRAINED:
+        return explain_issuer(check, peer, err, fault);
     default:
         return fault_set(fault, err, "%s cannot be read (BearSSL says %u)", who, check->verdict);
     }

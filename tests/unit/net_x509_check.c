@@ -349,6 +349,47 @@ test_extensions(void **state)
                "the certificate of db:5432 is not meant for a server (extendedKeyUsage)");
 }
 
+/* Authorities that public ones have bound by extensions which BearSSL passes over. */
+static void
+test_bound_issuers(void **state)
+{
+    (void) state;
+    certs_make(&(struct cert){.name = "mail",
+                              .issuer = "ca",
+                              .extensions = CA_EXTENSIONS "extendedKeyUsage=emailProtection\n"});
+    certs_make(&(struct cert){.name = "by-mail", .issuer = "mail"});
+    expect_bad(&(struct trial){0}, FILES("by-mail", "mail"), X509_ISSUER_NOT_FOR_SERVERS,
+               "the certificate CN=mail in the chain of db:5432 may not issue those of servers "
+               "(extendedKeyUsage)");
+    certs_make(
+        &(struct cert){.name = "below-mail", .issuer = "mail", .extensions = CA_EXTENSIONS});
+    certs_make(&(struct cert){.name = "deep", .issuer = "below-mail"});
+    expect_bad(&(struct trial){0}, FILES("deep", "below-mail", "mail"),
+               X509_ISSUER_NOT_FOR_SERVERS,
+               "the certificate CN=mail in the chain of db:5432 may not issue those of servers "
+               "(extendedKeyUsage)");
+    certs_make(&(struct cert){.name = "company",
+                              .issuer = "ca",
+                              .extensions = CA_EXTENSIONS
+                              "nameConstraints=permitted;DNS:example.com\n"});
+    certs_make(&(struct cert){.name = "by-company", .issuer = "company"});
+    expect_bad(&(struct trial){0}, FILES("by-company", "company"), X509_ISSUER_CONSTRAINED,
+               "the certificate CN=company in the chain of db:5432 may issue for certain names "
+               "only (nameConstraints), which replica cannot check; it is believed only when it "
+               "stands itself among the authorities");
+    expect_bad(&(struct trial){.name = "other"}, FILES("by-company", "company"),
+               BR_ERR_X509_BAD_SERVER_NAME,
+               "the certificate of db:5432 is made out to by-company, not to other");
+    expect_good(&(struct trial){.authority = "company"}, FILES("by-company", "company"));
+    certs_make(&(struct cert){.name = "web",
+                              .issuer = "ca",
+                              .extensions = CA_EXTENSIONS
+                              "extendedKeyUsage=clientAuth,serverAuth\n"});
+    certs_make(&(struct cert){.name = "by-web", .issuer = "web"});
+    expect_good(&(struct trial){0}, FILES("by-web", "web"));
+    expect_good(&(struct trial){.blind = true}, FILES("by-mail", "mail"));
+}
+
 static void
 test_weakness(void **state)
 {
@@ -464,6 +505,7 @@ main(void)
         cmocka_unit_test(test_unknown_authorities),
         cmocka_unit_test(test_broken_chains),
         cmocka_unit_test(test_extensions),
+        cmocka_unit_test(test_bound_issuers),
         cmocka_unit_test(test_weakness),
         cmocka_unit_test(test_no_certificates),
         cmocka_unit_test(test_large_certificate),
