@@ -13,6 +13,10 @@ group_begin(void **state)
     certs_make(&(struct cert){.name = "p384", .key = "P-384"});
     certs_make(&(struct cert){.name = "p521", .key = "P-521"});
     certs_make(&(struct cert){.name = "rsa", .key = "RSA-2048"});
+    /* certs_make() would give it four primes, and BearSSL reads two. */
+    openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096", "-out",
+            "rsa4096.key", NULL);
+    certs_make(&(struct cert){.name = "rsa4096"});
     certs_make(&(struct cert){.name = "other"});
     certs_make(&(struct cert){.name = "edwards", .key = "ED25519"});
     return 0;
@@ -72,6 +76,7 @@ test_shapes(void **state)
         {"rsa.pem", "rsa.key"},
         {"rsa.pem", "rsa-legacy.key"},
         {"rsa.pem", "rsa-legacy.der"},
+        {"rsa4096.pem", "rsa4096.key"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         expect_good(pairs[i][0], pairs[i][1]);
@@ -89,6 +94,12 @@ test_wrong_keys(void **state)
     expect_bad("rsa.pem", "ec.key", "the private key in /");
     certs_make(&(struct cert){.name = "rsa2", .key = "RSA-2048"});
     expect_bad("rsa.pem", "rsa2.key", "rsa2.key does not belong to the certificate in /");
+    expect_bad("rsa.pem", "rsa4096.key", "rsa4096.key does not belong to the certificate in /");
+    certs_make(&(struct cert){.name = "large", .key = "RSA-4096"});
+    expect_bad("large.pem", "rsa4096.key", "rsa4096.key does not belong to the certificate in /");
+    expect_bad("large.pem", "large.key", "large.key cannot be used: replica reads RSA keys up to");
+    certs_make(&(struct cert){.name = "huge", .key = "RSA-4352"});
+    expect_bad("huge.pem", "huge.key", "huge.pem cannot be used: replica reads RSA keys up to");
 }
 
 static void
