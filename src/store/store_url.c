@@ -8,7 +8,8 @@ static const char file_scheme[] = "file://", s3_scheme[] = "s3://";
 enum store_url_scheme
 store_url_scheme(const char *url)
 {
-    if (strncmp(url, "file:///", 8) == 0)
+    if (strncmp(url, file_scheme, sizeof file_scheme - 1) == 0 &&
+        url[sizeof file_scheme - 1] == '/')
         return STORE_URL_DIR;
     return strncmp(url, s3_scheme, sizeof s3_scheme - 1) == 0 ? STORE_URL_S3 : STORE_URL_NONE;
 }
