@@ -28,6 +28,8 @@ static const struct code {
     {"OperationAborted", ANSWER_TRANSIENT},            /* 409: another one touches it right now */
     {"ConditionalRequestConflict", ANSWER_TRANSIENT},  /* 409: the same, with a condition */
     {"IncompleteBody", ANSWER_TRANSIENT},              /* 400: it got lost on the way */
+    {"BadDigest", ANSWER_TRANSIENT},                   /* 400: or it was damaged there */
+    {"XAmzContentSHA256Mismatch", ANSWER_TRANSIENT},
     {"SlowDown", ANSWER_THROTTLED},
     {"SlowDownRead", ANSWER_THROTTLED},
     {"SlowDownWrite", ANSWER_THROTTLED},
@@ -107,13 +109,15 @@ error_read(struct s3_answer *answer, const struct answer_source *source)
     xml_free(&xml);
 }
 
-/* Whether a 2xx holds what it must, whole. */
+/* Whether a 2xx holds what it must, whole; where that is nothing, at least no error. */
 static bool
 body_holds(const struct answer_source *source)
 {
-    return source->must == NULL ||
-           (source->body_size > 0 &&
-            xml_find(source->body, source->body_size, source->must, NULL));
+    if (source->body_size == 0)
+        return source->must == NULL;
+    if (source->must == NULL)
+        return !xml_find(source->body, source->body_size, "Error/Code", NULL);
+    return xml_find(source->body, source->body_size, source->must, NULL);
 }
 
 static void
@@ -186,7 +190,7 @@ s3_answer_read(struct s3_answer *answer, const struct answer_source *source)
             error_read(answer, source);
         if (answer->kind == ANSWER_TRANSIENT && answer->code[0] == '\0')
             snprintf(answer->message, sizeof answer->message, "without a whole %.100s",
-                     source->must);
+                     source->must == NULL ? "answer" : source->must);
         return;
     }
     if (source->body_size > 0)

@@ -16,10 +16,10 @@ enum {
     PATIENT_IDLE_MS = 120 * 1000,
     PATIENT_TOTAL_MS = 10 * 60 * 1000,
 
-    /* A request is over within a minute and what its body needs at a speed that is just
-     * bearable. */
+    /* A request is over within a minute and what its body needs at a speed that is just bearable:
+     * a dozen of connections may share a line of a few megabits. */
     TOTAL_MS = 60 * 1000,
-    BYTES_PER_MS_MIN = 64,
+    BYTES_PER_MS_MIN = 16,
 
     /* The reader of a stream sets its pace, and a database may pause for hours. */
     STREAM_TOTAL_MS = 7 * 24 * 3600 * 1000,
@@ -84,7 +84,8 @@ is_good(unsigned status)
 static bool
 body_read(struct s3_call *call, struct http *http, struct fault *fault)
 {
-    size_t limit = is_good(http_status(http)) ? CALL_BODY_MAX : CALL_ERROR_MAX, got;
+    bool full = is_good(http_status(http)) && call->must != NULL;
+    size_t limit = full ? CALL_BODY_MAX : CALL_ERROR_MAX, got;
     char piece[READ_BYTES];
 
     text_clear(&call->text);

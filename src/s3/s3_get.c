@@ -2,7 +2,9 @@
  *
  * Whoever reads may be slow, PostgreSQL building an index for an hour, and a store cuts a
  * connection that nobody reads.  So a broken body is no failure: the rest is asked for with Range,
- * and If-Match makes sure that it is the rest of the same object. */
+ * and If-Match makes sure that it is the rest of the same object.  A weak ETag, which a proxy may
+ * have made of the store's, matches nothing there (RFC 9110 section 13.1.1); it is compared all the
+ * same when the rest comes. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +42,8 @@ body_ask(struct s3_get *get, struct s3_call *call, struct fault *fault)
     if (get->offset > 0) {
         snprintf(range, sizeof range, "bytes=%" PRIu64 "-", get->offset);
         s3_call_header(call, "range", range);
-        s3_call_header(call, "if-match", get->etag);
+        if (strncmp(get->etag, "W/", 2) != 0)
+            s3_call_header(call, "if-match", get->etag);
         call->accept[1] = 412;
         call->accept[2] = 416;
     }

@@ -263,6 +263,39 @@ test_get_resumes(void **state)
     script_free(&script);
 }
 
+/* A weak ETag matches no If-Match, so it is only compared. */
+static void
+test_get_weak(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "GET /bucket/k ", .status = 200, .headers = "ETag: W/\"e\"\r\n",
+         .body = "0123456789", .way = SCRIPT_HALF},
+        {.asks = "GET /bucket/k ", .status = 206,
+         .headers = "ETag: W/\"e\"\r\nContent-Range: bytes 5-9/10\r\n", .body = "56789",
+         .holds = "\r\nrange: bytes=5-\r\n", .lacks = "if-match"},
+        {.asks = "GET /bucket/k ", .status = 200, .headers = "ETag: W/\"e\"\r\n",
+         .body = "0123456789", .way = SCRIPT_HALF},
+        {.asks = "GET /bucket/k ", .status = 206,
+         .headers = "ETag: W/\"f\"\r\nContent-Range: bytes 5-9/10\r\n", .body = "56789"},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3_config config = script_config(&script);
+    struct s3 *s3 = script_client(&script, &config);
+    struct fault fault = {0};
+    struct text text = {0};
+
+    assert_true(get_all(s3, "k", 64, &text, &fault));
+    assert_string_equal(text_of(&text), "0123456789");
+    assert_false(get_all(s3, "k", 64, &text, &fault));
+    assert_says(fault, "was replaced while it was read");
+    text_free(&text);
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
 /* Whatever comes instead of the rest: one sentence, and no byte of it. */
 static void
 test_get_replaced(void **state)
@@ -530,6 +563,7 @@ main(void)
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_get_resumes),
+        cmocka_unit_test(test_get_weak),
         cmocka_unit_test(test_get_replaced),
         cmocka_unit_test(test_get_without_progress),
         cmocka_unit_test(test_get_stopped),

@@ -49,7 +49,11 @@ test_what_passes(void **state)
         {.status = 429},
         {.status = 400, .body = ERROR("RequestTimeout")},
         {.status = 409, .body = ERROR("OperationAborted")},
+        {.status = 400, .body = ERROR("BadDigest")},
+        {.status = 400, .body = ERROR("XAmzContentSHA256Mismatch")},
         {.status = 200}, /* without an ETag */
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = ERROR("InternalError")},
+        {.status = 200, .headers = "ETag: \"e\"\r\n", .body = "<Error><Code/></Error>"},
         {.status = 500, .headers = "Content-Length: 100\r\n", .body = "xx", .way = SCRIPT_HALF},
     };
 
@@ -503,6 +507,30 @@ test_stop_and_tidy(void **state)
     script_free(&script);
 }
 
+/* Without keys, which nobody can get any more by then, there is nothing to wait for. */
+static void
+test_stop_without_keys(void **state)
+{
+    (void) state;
+    static const char *const keys[] = {"a"};
+    struct script script;
+    script_begin(&script, NULL, 0);
+    struct s3_config config = script_config(&script);
+    config.credentials = (struct credentials_config){.full_uri = script.url};
+    config.attempts_max = 0;
+    struct s3 *s3 = script_client(&script, &config);
+    struct fault fault = {0};
+
+    stop_request(&script.stop, 0);
+    uint64_t begun_ms = clock_ms();
+    assert_false(s3_delete(s3, keys, 1, &fault));
+    assert_true(clock_ms() - begun_ms < S3_TIDY_MS / 2);
+    assert_int_equal(fault.err, ERR_STOPPED);
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
 /* ---- many at once ----------------------------------------------------------------------- */
 
 static void *
@@ -651,6 +679,7 @@ main(void)
         cmocka_unit_test(test_keys_cannot_be_had),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_stop_and_tidy),
+        cmocka_unit_test(test_stop_without_keys),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_configuration),
         cmocka_unit_test(test_server_time),
