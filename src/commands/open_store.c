@@ -91,11 +91,9 @@ s3_config_fill(const struct env *env, struct s3_config *config)
         .sse = sse[env->s3_sse],
         .kms_key = env->s3_kms_key,
         .storage_class = env->s3_storage_class,
-        .expected_owner = "",
         .checksums = checksums(foreign->checksums),
         .attempts_max = number(foreign->attempts, 0),
         .ca_file = foreign->ca_bundle,
-        .ca_directory = "",
     };
     if (!is_true(foreign->endpoints_ignored))
         config->endpoint = first(foreign->endpoint_s3, foreign->endpoint);

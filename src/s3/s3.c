@@ -50,8 +50,7 @@ config_check(const struct s3_config *config, struct fault *fault)
                          "REPLICA_S3_STORAGE_CLASS: objects of %s cannot be read when they are "
                          "needed; let a lifecycle rule move old dumps", config->storage_class);
     return value_check("REPLICA_S3_KMS_KEY", config->kms_key, fault) &&
-           value_check("REPLICA_S3_STORAGE_CLASS", config->storage_class, fault) &&
-           value_check("the bucket's expected owner", config->expected_owner, fault);
+           value_check("REPLICA_S3_STORAGE_CLASS", config->storage_class, fault);
 }
 
 static void
@@ -60,8 +59,7 @@ config_copy(struct s3 *s3, const struct s3_config *config)
     struct credentials_config *keys = &s3->config.credentials;
     const char **texts[] = {
         &s3->config.bucket, &s3->config.endpoint, &s3->config.region, &s3->config.sse,
-        &s3->config.kms_key, &s3->config.storage_class, &s3->config.expected_owner,
-        &s3->config.ca_file, &s3->config.ca_directory,
+        &s3->config.kms_key, &s3->config.storage_class, &s3->config.ca_file,
         &keys->access_key, &keys->secret_key, &keys->session_token,
         &keys->access_key_file, &keys->secret_key_file, &keys->session_token_file,
         &keys->token_file, &keys->role_arn, &keys->role_session_name,
@@ -77,11 +75,10 @@ config_copy(struct s3 *s3, const struct s3_config *config)
 static bool
 trust_get(struct s3 *s3, struct fault *fault)
 {
-    const struct s3_config *config = &s3->config;
+    const char *file = s3->config.ca_file;
 
-    s3->trust = config->ca_file[0] == '\0' && config->ca_directory[0] == '\0'
-                    ? trust_open_system(ERR_CONFIG, fault)
-                    : trust_open(config->ca_file, config->ca_directory, ERR_CONFIG, fault);
+    s3->trust = file[0] == '\0' ? trust_open_system(ERR_CONFIG, fault)
+                                : trust_open(file, "", ERR_CONFIG, fault);
     return s3->trust != NULL;
 }
 
@@ -174,12 +171,6 @@ const char *
 s3_endpoint_text(const struct s3 *s3)
 {
     return s3_place((struct s3 *) s3)->text;
-}
-
-bool
-s3_is_amazon(const struct s3 *s3)
-{
-    return s3->places[0].amazon;
 }
 
 uint64_t

@@ -67,10 +67,9 @@ struct s3_config {
     bool dualstack, fips;        /* of Amazon's own endpoint */
     const char *sse;             /* "", "AES256", "aws:kms", "aws:kms:dsse" */
     const char *kms_key, *storage_class;
-    const char *expected_owner;  /* x-amz-expected-bucket-owner */
     enum s3_choice checksums;    /* CRC32C; AUTO: to Amazon's own endpoints */
     unsigned attempts_max;       /* AWS_MAX_ATTEMPTS; 0: by the wall clock */
-    const char *ca_file, *ca_directory; /* "": what trust_system_set() named, or what is embedded */
+    const char *ca_file;         /* "": what trust_system_set() named, or what is embedded */
     struct credentials_config credentials;
 };
 
@@ -83,9 +82,6 @@ void s3_close(struct s3 *s3); /* NULL is allowed */
 
 /* "https://bucket.s3.eu-west-1.amazonaws.com", "https://minio:9000/bucket"; for people. */
 const char *s3_endpoint_text(const struct s3 *s3);
-
-/* Whether an endpoint is one of Amazon's own. */
-bool s3_is_amazon(const struct s3 *s3);
 
 /* ---- objects --------------------------------------------------------------------------------- */
 
@@ -116,7 +112,6 @@ bool s3_head(struct s3 *s3, const char *key, struct s3_head *head, struct fault 
 struct s3_get;
 bool s3_get_begin(struct s3 *s3, const char *key, struct s3_get **get, struct fault *fault);
 bool s3_get_read(struct s3_get *get, void *data, size_t size, size_t *got, struct fault *fault);
-uint64_t s3_get_bytes(const struct s3_get *get);     /* of the whole object */
 const char *s3_get_etag(const struct s3_get *get);
 void s3_get_end(struct s3_get *get);                 /* NULL is allowed */
 

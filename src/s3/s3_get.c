@@ -191,12 +191,6 @@ s3_get_read(struct s3_get *get, void *data, size_t size, size_t *got, struct fau
     return true;
 }
 
-uint64_t
-s3_get_bytes(const struct s3_get *get)
-{
-    return get->bytes;
-}
-
 const char *
 s3_get_etag(const struct s3_get *get)
 {

@@ -15,14 +15,13 @@ field_add(struct s3_signed *made, const char *name, const char *value)
 }
 
 static void
-fields_gather(struct s3_signed *made, const struct s3 *s3, const struct s3_call *call,
-              const struct endpoint *place, const struct credential *keys)
+fields_gather(struct s3_signed *made, const struct s3_call *call, const struct endpoint *place,
+              const struct credential *keys)
 {
     field_add(made, "host", place->host);
     field_add(made, "x-amz-content-sha256", call->digests.sha256);
     field_add(made, "x-amz-date", made->date);
     field_add(made, "x-amz-security-token", keys->token);
-    field_add(made, "x-amz-expected-bucket-owner", s3->config.expected_owner);
     field_add(made, "x-amz-checksum-crc32c", call->digests.crc32c);
     field_add(made, "content-md5", call->digests.md5);
     for (size_t i = 0; i < call->headers_count; i++)
@@ -35,7 +34,7 @@ s3_sign(struct s3_signed *made, struct s3 *s3, const struct s3_call *call,
 {
     *made = (struct s3_signed){0};
     sigv4_date(made->date, clock_epoch_ms() + (uint64_t) atomic_load(&s3->skew_ms));
-    fields_gather(made, s3, call, place, keys);
+    fields_gather(made, call, place, keys);
     endpoint_path(place, call->key, &made->path);
 
     struct sigv4_request request = {

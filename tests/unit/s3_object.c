@@ -21,7 +21,6 @@ test_put(void **state)
     config.sse = "aws:kms";
     config.kms_key = "arn:aws:kms:eu:1:key/2";
     config.storage_class = "STANDARD_IA";
-    config.expected_owner = "123456789012";
     struct s3 *s3 = script_client(&script, &config);
     struct fault fault = {0};
     char etag[S3_ETAG_MAX];
@@ -36,7 +35,6 @@ test_put(void **state)
     assert_non_null(strstr(
         request, "\r\nx-amz-server-side-encryption-aws-kms-key-id: arn:aws:kms:eu:1:key/2\r\n"));
     assert_non_null(strstr(request, "\r\nx-amz-storage-class: STANDARD_IA\r\n"));
-    assert_non_null(strstr(request, "\r\nx-amz-expected-bucket-owner: 123456789012\r\n"));
     /* sha256 of "hello" */
     assert_non_null(strstr(request, "\r\nx-amz-content-sha256: 2cf24dba5fb0a30e26e83b2ac5b9e29e"
                                     "1b161e5c1fa7425e73043362938b9824\r\n"));
@@ -390,7 +388,6 @@ test_get_stopped(void **state)
     size_t got;
 
     if (s3_get_begin(s3, "k", &get, &fault)) {
-        assert_int_equal(s3_get_bytes(get), 10);
         assert_string_equal(s3_get_etag(get), "\"e\"");
         while (s3_get_read(get, piece, sizeof piece, &got, &fault))
             assert_in_range(got, 1, 5);

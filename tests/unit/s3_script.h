@@ -231,10 +231,8 @@ script_config(const struct script *script)
         .sse = "",
         .kms_key = "",
         .storage_class = "",
-        .expected_owner = "",
         .attempts_max = 3,
         .ca_file = "",
-        .ca_directory = "",
         .credentials = {.access_key = "AKID", .secret_key = "hush"},
     };
 }

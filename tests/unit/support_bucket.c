@@ -612,8 +612,7 @@ bucket_begin(struct bucket *bucket)
     snprintf(bucket->url, sizeof bucket->url, "s3://bucket/team/shop/");
     bucket->config = (struct s3_config){
         .bucket = "", .endpoint = bucket->endpoint, .region = "us-east-1", .sse = "",
-        .kms_key = "", .storage_class = "", .expected_owner = "", .attempts_max = 2,
-        .ca_file = "", .ca_directory = "",
+        .kms_key = "", .storage_class = "", .attempts_max = 2, .ca_file = "",
         .credentials = {.access_key = "AK", .secret_key = "SK", .session_token = "",
                         .access_key_file = "", .secret_key_file = "", .session_token_file = "",
                         .token_file = "", .role_arn = "", .role_session_name = "",
