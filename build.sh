@@ -13,9 +13,10 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc libc6-dev make binutils flex bison perl dpkg-dev xz-utils bzip2 ca-certificates
     debian-archive-keyring util-linux"
 SERVER_PACKAGES="postgresql postgresql-contrib procps zstd"
+GATEWAY_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest python3-yaml python3-pip git openssl pgbouncer
-    podman buildah runc radosgw ceph-mon ceph-osd ceph-common"
-BENCH_PACKAGES="$SERVER_PACKAGES python3 time gnuplot-nox"
+    podman buildah runc rclone $GATEWAY_PACKAGES"
+BENCH_PACKAGES="$SERVER_PACKAGES python3 time gnuplot-nox rclone $GATEWAY_PACKAGES"
 # Where ARM is another machine, its binary is crossed and emulated.
 [ "$(uname -m)" = aarch64 ] ||
     TEST_PACKAGES="$TEST_PACKAGES gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
