@@ -43,7 +43,8 @@ struct credentials {
     pthread_mutex_t lock;
     pthread_cond_t renewed;
     bool renewing;              /* one thread does; lock is free meanwhile */
-    bool failed;                /* the last renewal */
+    bool failed;                /* the last renewal … */
+    struct fault why;           /* … for this reason, which is also that of those who waited */
     struct credential current;  /* generation 0: none yet */
     uint64_t next_ms;           /* epoch; no renewal before */
     uint64_t refused;           /* generation that the store called expired or unknown */
@@ -270,10 +271,10 @@ keys_take(struct credentials *credentials, struct credential *credential, uint64
                                                     : now_ms + left_ms / 2;
 }
 
-/* Ask the source and take what it gives, the lock being held before and after.  The others wait, or
- * use the old keys as long as these are good. */
-static bool
-renew(struct credentials *credentials, struct fault *fault)
+/* Ask the source and take what it gives, or note why it gives nothing; the lock is held before and
+ * after.  The others wait, or use the old keys as long as these are good. */
+static void
+renew(struct credentials *credentials)
 {
     struct credential credential = {0};
     struct fault why = {0};
@@ -293,12 +294,11 @@ renew(struct credentials *credentials, struct fault *fault)
         explain(credentials, ask, &why);
         credentials->failed = true;
         credentials->next_ms = now_ms + AGAIN_MS;
-        fault_hand_over(fault, &why);
+        credentials->why = why;
     }
     credentials->renewing = false;
     pthread_cond_broadcast(&credentials->renewed);
     explicit_bzero(&credential, sizeof credential);
-    return done;
 }
 
 /* ---- serving --------------------------------------------------------------------------------- */
@@ -335,39 +335,46 @@ renewal_is_due(const struct credentials *credentials, uint64_t now_ms)
     return now_ms >= credentials->next_ms;
 }
 
+/* A renewal has failed: whether the keys serve on. */
+static bool
+failure_bear(const struct credentials *credentials, uint64_t now_ms, struct fault *fault)
+{
+    const struct fault *why = &credentials->why;
+    uint64_t expires_ms = credentials->current.expires_ms;
+    char end[32];
+
+    if (why->err == ERR_STOPPED && keys_last(credentials, now_ms))
+        return true; /* enough to tidy up */
+    if (!keys_hold(credentials, now_ms)) {
+        fault_hand_over(fault, why);
+        return false;
+    }
+    log_warning("unable to renew credentials, which hold %s%s: %s",
+                expires_ms == 0 ? "on" : "until ",
+                expires_ms == 0 ? "" : clock_text(end, expires_ms), why->text);
+    return true;
+}
+
+/* Many may need keys at once while their source is away; each of its failures is one for all who
+ * waited for it, or they would wait for one another for minutes. */
 static bool
 current_make(struct credentials *credentials, struct fault *fault)
 {
-    struct fault why = {0};
-    char end[32];
+    bool waited = false;
+    uint64_t now_ms;
 
-    for (;;) {
-        uint64_t now_ms = clock_epoch_ms();
-        if (!renewal_is_due(credentials, now_ms))
+    for (;; waited = true) {
+        now_ms = clock_epoch_ms();
+        if (!renewal_is_due(credentials, now_ms) ||
+            (credentials->renewing && keys_hold(credentials, now_ms)))
             return true;
-        bool hold = keys_hold(credentials, now_ms);
-        if (credentials->renewing && hold)
-            return true;
-        if (credentials->renewing) {
-            pthread_cond_wait(&credentials->renewed, &credentials->lock);
-            continue;
-        }
-        if (renew(credentials, &why))
-            return true;
-        if (why.err == ERR_STOPPED && keys_last(credentials, now_ms))
-            return true; /* enough to tidy up */
-        if (!hold) {
-            fault_hand_over(fault, &why);
-            return false;
-        }
-        log_warning("unable to renew credentials, which hold %s%s: %s",
-                    credentials->current.expires_ms == 0 ? "on" : "until ",
-                    credentials->current.expires_ms == 0
-                        ? ""
-                        : clock_text(end, credentials->current.expires_ms),
-                    why.text);
-        return true;
+        if (!credentials->renewing)
+            break;
+        pthread_cond_wait(&credentials->renewed, &credentials->lock);
     }
+    if (!waited || !credentials->failed)
+        renew(credentials);
+    return !credentials->failed || failure_bear(credentials, now_ms, fault);
 }
 
 struct credentials *

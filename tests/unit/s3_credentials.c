@@ -3,7 +3,24 @@
 #define clock_epoch_ms test_epoch_ms
 #include "s3_peer.h"
 
+#include <sched.h>
+
+static int test_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
+
+#define pthread_cond_wait test_cond_wait
 #include "s3/credentials.c" /* lint: its clock is replaced */
+#undef pthread_cond_wait
+
+/* Threads that wait for another's renewal; counted, as the clock is, so that nothing is left to
+ * chance. */
+static atomic_int waiters;
+
+static int
+test_cond_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
+{
+    atomic_fetch_add(&waiters, 1);
+    return pthread_cond_wait(condition, lock);
+}
 
 static atomic_uint_fast64_t now_ms_of_test = 2000000000000;
 
@@ -393,15 +410,15 @@ struct asker {
     struct credentials *credentials;
     bool done;
     struct credential keys;
+    struct fault fault;
 };
 
 static void *
 ask_run(void *context)
 {
     struct asker *asker = context;
-    struct fault fault = {0};
 
-    asker->done = credentials_get(asker->credentials, &asker->keys, &fault);
+    asker->done = credentials_get(asker->credentials, &asker->keys, &asker->fault);
     return NULL;
 }
 
@@ -442,6 +459,34 @@ test_threads(void **state)
     container_end(&world, credentials);
 }
 
+/* The failure of a renewal is that of all who waited for it: it is not asked for each anew. */
+static void
+test_failure_is_shared(void **state)
+{
+    struct world world;
+    struct credentials *credentials = container_begin(&world);
+    struct asker askers[8] = {0};
+    (void) state;
+
+    atomic_store(&waiters, 0);
+    atomic_store(&endpoint.failing, true);
+    endpoint_hold(true);
+    for (size_t i = 0; i < 8; i++) {
+        askers[i].credentials = credentials;
+        assert_int_equal(pthread_create(&askers[i].thread, NULL, ask_run, &askers[i]), 0);
+    }
+    while (atomic_load(&waiters) < 7)
+        sched_yield();
+    endpoint_hold(false);
+    for (size_t i = 0; i < 8; i++) {
+        pthread_join(askers[i].thread, NULL);
+        assert_false(askers[i].done);
+        assert_says(&askers[i].fault, ERR_STORE, "http 403 Denied, while asking the container's");
+    }
+    assert_int_equal(atomic_load(&world.peer.requests), 3);
+    container_end(&world, credentials);
+}
+
 /* Who is stopped may need keys to tidy up: those that have not run out will do. */
 static void
 test_stopped(void **state)
@@ -469,7 +514,8 @@ main(void)
         cmocka_unit_test(test_environment), cmocka_unit_test(test_files),
         cmocka_unit_test(test_renewal),     cmocka_unit_test(test_short_lives),
         cmocka_unit_test(test_stale_instance), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_threads),     cmocka_unit_test(test_failure_is_shared),
+        cmocka_unit_test(test_stopped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
