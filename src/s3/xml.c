@@ -138,15 +138,17 @@ entity_take(struct xml *xml)
     return bad(xml, "an entity is unknown"), false;
 }
 
-/* All text up to the next '<' or the end. */
+/* All text up to the next '<' or the end, which is looked for but once: a page full of entities has
+ * millions of them. */
 static bool
 content_take(struct xml *xml)
 {
-    while (xml->at < xml->end && *xml->at != '<') {
-        size_t size = (size_t) (xml->end - xml->at);
-        const char *stop = memchr(xml->at, '<', size);
-        if (stop != NULL)
-            size = (size_t) (stop - xml->at);
+    const char *stop = memchr(xml->at, '<', (size_t) (xml->end - xml->at));
+
+    if (stop == NULL)
+        stop = xml->end;
+    while (xml->at < stop) {
+        size_t size = (size_t) (stop - xml->at);
         const char *entity = memchr(xml->at, '&', size);
         if (entity != NULL)
             size = (size_t) (entity - xml->at);

@@ -69,6 +69,25 @@ test_reads(void **state)
     check("<a>x<b/>y</a>", 13, "+a\n+a/b\n-a/b=\n-a=\ndone");
 }
 
+/* A store may send as many entities as it likes; each costs the same.  This takes a moment; it took
+ * minutes when each one was paid for with a look at all that follow. */
+static void
+test_many_entities(void **state)
+{
+    (void) state;
+    enum { MANY_BYTES = 4 * 1024 * 1024 };
+    struct text page_text = {0}, value = {0};
+
+    text_add(&page_text, "<a><b>found</b>");
+    while (page_text.size < MANY_BYTES)
+        text_add(&page_text, "&lt;&#60;");
+    text_add(&page_text, "</a>");
+    assert_true(xml_find(page_text.data, page_text.size, "a/b", &value));
+    assert_string_equal(text_of(&value), "found");
+    text_free(&page_text);
+    text_free(&value);
+}
+
 static void
 test_refuses(void **state)
 {
@@ -213,7 +232,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads),    cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_prefixes), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_finds),
+        cmocka_unit_test(test_finds),    cmocka_unit_test(test_many_entities),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
