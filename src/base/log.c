@@ -52,7 +52,8 @@ write_all(const char *data, size_t size)
     }
 }
 
-/* Names come from databases: they must not steer the terminal that shows them. */
+/* Names come from databases: they must not steer the terminal that shows them.  In UTF-8 the second
+ * set of control characters, U+0080 to U+009F, begins with C2. */
 static void
 tame(char *message)
 {
@@ -60,6 +61,9 @@ tame(char *message)
         unsigned char byte = (unsigned char) *message;
         if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f)
             *message = '?';
+        else if (byte == 0xc2 && (unsigned char) message[1] >= 0x80 &&
+                 (unsigned char) message[1] < 0xa0)
+            *message++ = '?', *message = '?';
     }
 }
 

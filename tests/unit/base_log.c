@@ -53,11 +53,11 @@ test_text(void **state)
     log_debug("not shown");
     log_info("dumped %s: %d rows", "public.film", 1000);
     log_live("never on a pipe");
-    log_warning("evil \033[2J name\a\x7f");
+    log_warning("evil \033[2J name\a\x7f \xc2\x9b" "2J \xc2\xa0\xc3\x9b\xc2");
     const char *text = capture_end();
     assert_false(log_is_live());
     assert_non_null(strstr(text, "Z info    dumped public.film: 1000 rows\n"));
-    assert_non_null(strstr(text, "Z warning evil ?[2J name??\n"));
+    assert_non_null(strstr(text, "Z warning evil ?[2J name?? ??2J \xc2\xa0\xc3\x9b\xc2\n"));
     assert_null(strstr(text, "shown"));
     assert_null(strstr(text, "never"));
 }
