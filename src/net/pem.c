@@ -110,11 +110,10 @@ object_begin(struct reader *reader, const char *name, size_t name_size)
 static bool
 object_end(struct reader *reader)
 {
-    struct pem_object *object = &reader->pem->objects[reader->pem->count];
-
     reader->open = false;
     if (reader->skipping)
         return true;
+    struct pem_object *object = &reader->pem->objects[reader->pem->count];
     object->size = (size_t) (reader->free - object->data);
     reader->pem->count++;
     return base64_whole(&reader->base64);
