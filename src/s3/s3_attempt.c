@@ -56,7 +56,7 @@ connection_wish(struct s3 *s3, struct s3_call *call, struct pool_wish *wish,
 {
     bool unheard = s3_call_unheard(s3, call);
 
-    wish->place = s3_place(s3);
+    wish->place = call->place = s3_place(s3);
     wish->stop = unheard ? &s3->unheard : s3->stop;
     wish->idle_ms = unheard ? S3_TIDY_MS : call->patient ? PATIENT_IDLE_MS : IDLE_MS;
     wish->fresh = call->reconnected;

@@ -77,11 +77,11 @@ s3_retry_end(struct s3 *s3, struct retry *retry)
     pthread_mutex_unlock(&s3->lock);
 }
 
-/* Ask the bucket itself where it is: whatever it answers, the header tells. */
+/* Ask the bucket itself where it is: whatever it answers, the header tells.  Unless another call
+ * was quicker to find out. */
 static bool
 region_find(struct s3 *s3, const struct s3_call *call)
 {
-    const struct endpoint *place = s3_place(s3);
     struct s3_call head = {
         .method = "HEAD",
         .key = "",
@@ -91,10 +91,13 @@ region_find(struct s3 *s3, const struct s3_call *call)
         .renewed = true,
     };
 
+    if (s3_place(s3) != call->place)
+        return true;
     s3_body_init(&head.digests, NULL, 0);
     for (unsigned i = 0; i < REGION_ATTEMPTS && head.answer.region[0] == '\0'; i++)
         s3_attempt(s3, &head, &(struct fault){0});
-    bool found = head.answer.region[0] != '\0' && s3_place_move(s3, place, head.answer.region);
+    bool found = head.answer.region[0] != '\0' &&
+                 s3_place_move(s3, call->place, head.answer.region);
     s3_call_free(&head);
     return found;
 }

@@ -50,7 +50,8 @@ struct s3_call {
     bool uncertain;             /* an attempt may have been carried out, its answer being lost */
     struct pool_connection *connection; /* of stream */
 
-    /* What was tried already. */
+    /* What was tried already, and where the last attempt went. */
+    const struct endpoint *place;
     bool moved, corrected, renewed, unexpected, reconnected, unreachable;
 };
 

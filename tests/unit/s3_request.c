@@ -238,6 +238,36 @@ test_region_by_asking(void **state)
     PLAY(turns, 1, true, &fault);
 }
 
+static struct s3 *quicker;
+
+static void
+quicker_moves(void)
+{
+    s3_place_move(quicker, s3_place(quicker), "eu-west-1");
+}
+
+/* Two calls are sent away at once, and the other one has found out where already: then nobody is
+ * asked any more. */
+static void
+test_region_found_by_another(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "PUT ", .status = 307, .act = quicker_moves},
+        {.asks = "PUT ", .status = 200, .headers = "ETag: \"e\"\r\n", .holds = "/eu-west-1/s3/"},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3_config config = script_config(&script);
+    struct fault fault = {0};
+
+    quicker = script_client(&script, &config);
+    assert_true(s3_put(quicker, "k", "x", 1, NULL, NULL, NULL, &fault));
+    s3_close(quicker);
+    script_end(&script);
+    script_free(&script);
+}
+
 static void
 test_region_is_followed_once(void **state)
 {
@@ -668,6 +698,7 @@ main(void)
         cmocka_unit_test(test_region_by_header),
         cmocka_unit_test(test_region_by_body),
         cmocka_unit_test(test_region_by_asking),
+        cmocka_unit_test(test_region_found_by_another),
         cmocka_unit_test(test_region_is_followed_once),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_md5),
