@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -130,6 +132,14 @@ claim_parse(const char *data, size_t size, struct claim *claim)
     return right;
 }
 
+/* A /proc that hides what is other users' (hidepid, ProtectProc=invisible) shows nothing where a
+ * process may well be; kill() tells. */
+static bool
+is_gone(uint64_t process)
+{
+    return process > INT_MAX || (kill((pid_t) process, 0) < 0 && errno == ESRCH);
+}
+
 /* A zombie uploads nothing any more. */
 enum claim_holder
 claim_holder(const struct claim *claim)
@@ -143,7 +153,8 @@ claim_holder(const struct claim *claim)
     snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", claim->process);
     line_read(path, line);
     if (line[0] == '\0')
-        return errno == ENOENT || errno == ESRCH ? HOLDER_GONE : HOLDER_LIVES;
+        return (errno == ENOENT || errno == ESRCH) && is_gone(claim->process) ? HOLDER_GONE
+                                                                              : HOLDER_LIVES;
     if (!claim_stat_read(line, &state, &started))
         return HOLDER_LIVES;
     return started != claim->started || strchr("ZX", state) != NULL ? HOLDER_GONE : HOLDER_LIVES;

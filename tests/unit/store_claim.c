@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,12 +133,42 @@ holders(void **state)
     close(pipe_fds[1]);
 }
 
+/* What the holder looks like to another user when /proc hides other users' processes. */
+static int
+hidden_look(const struct claim *claim)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("proc", "/proc", "proc", 0, "hidepid=2") != 0 || setuid(65534) != 0)
+        return -1;
+    return (int) claim_holder(claim);
+}
+
+static void
+hidden(void **state)
+{
+    struct claim claim;
+    int status, none = (uint8_t) -1;
+    (void) state;
+
+    claim_of_self(&claim);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(hidden_look(&claim));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == none) {
+        print_message("this machine lets nobody mount a /proc, so none is hidden\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), HOLDER_LIVES);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back), cmocka_unit_test(foreign_bytes), cmocka_unit_test(names),
-        cmocka_unit_test(stat_lines),     cmocka_unit_test(holders),
+        cmocka_unit_test(stat_lines),     cmocka_unit_test(holders),       cmocka_unit_test(hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
