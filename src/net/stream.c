@@ -19,6 +19,7 @@ struct stream {
     struct tls_config tls_config;
     struct tls *tls; /* NULL: in the clear */
     int fd;
+    bool ended;      /* properly, by TLS's goodbye; the connection's own end may take its time */
     bool has_ahead;  /* a byte was read to see whether the peer speaks */
     char ahead;
     char peer[URL_HOST_MAX + 16];
@@ -38,6 +39,15 @@ broken(const struct stream *stream, enum way way, int error, struct fault *fault
 }
 
 static enum tls_step
+take_sealed(struct stream *stream, void *data, size_t size, size_t *got, struct fault *fault)
+{
+    enum tls_step step = tls_read(stream->tls, data, size, got, fault);
+
+    stream->ended |= step == TLS_CLOSED;
+    return step;
+}
+
+static enum tls_step
 take(struct stream *stream, void *data, size_t size, size_t *got, struct fault *fault)
 {
     *got = 0;
@@ -48,7 +58,7 @@ take(struct stream *stream, void *data, size_t size, size_t *got, struct fault *
         return TLS_OK;
     }
     if (stream->tls != NULL)
-        return tls_read(stream->tls, data, size, got, fault);
+        return take_sealed(stream, data, size, got, fault);
     for (;;) {
         ssize_t count = recv(stream->fd, data, size, 0);
         if (count >= 0) {
@@ -182,9 +192,9 @@ listen_to(struct stream *stream, struct fault *fault)
 
     if (!stream_readable(stream))
         return TLS_WANT_READ;
-    if (stream->tls == NULL || stream->has_ahead)
+    if (stream->tls == NULL || stream->has_ahead || stream->ended)
         return TLS_OK;
-    enum tls_step step = tls_read(stream->tls, &stream->ahead, 1, &got, fault);
+    enum tls_step step = take_sealed(stream, &stream->ahead, 1, &got, fault);
     stream->has_ahead = step == TLS_OK;
     return step == TLS_CLOSED ? TLS_OK : step == TLS_WANT_WRITE ? TLS_WANT_READ : step;
 }
@@ -257,7 +267,7 @@ stream_readable(const struct stream *stream)
 {
     struct pollfd look = {.fd = stream->fd, .events = POLLIN};
 
-    if (stream->has_ahead || (stream->tls != NULL && tls_pending(stream->tls) > 0))
+    if (stream->has_ahead || stream->ended || (stream->tls != NULL && tls_pending(stream->tls) > 0))
         return true;
     return poll(&look, 1, 0) != 0;
 }
