@@ -17,6 +17,7 @@ struct s3_taken {
     struct s3_taken *next;
     char directory[STORE_NAME_MAX + 1], claim[STORE_NAME_MAX + 1];
     uint64_t put_ms;
+    bool won; /* otherwise it may be another run's, with its uploads */
 };
 
 static bool
@@ -111,6 +112,7 @@ s3_take(struct store *base, const char *directory, bool *won, struct fault *faul
     if (!claim_put(store, taken->claim, fault) ||
         !is_alone(store, directory, taken->claim, won, fault))
         return false;
+    taken->won = *won;
     if (*won)
         return true;
     if (!claim_withdraw(store, taken->claim, fault))
@@ -152,7 +154,7 @@ s3_take_release(struct s3_store *store)
     while (store->taken != NULL) {
         struct s3_taken *taken = store->taken;
         struct fault fault = {0};
-        if (!s3_sweep_directory(store, taken->directory, &fault))
+        if (taken->won && !s3_sweep_directory(store, taken->directory, &fault))
             s3_take_litter(store, fault.text);
         else if (!store->littered && !claim_withdraw(store, taken->claim, &fault))
             log_debug("the claim %s is left: %s", taken->claim, fault.text);

@@ -219,6 +219,25 @@ test_take_fails(void **state)
     bucket_end(&scene.bucket);
 }
 
+/* What was not won is another's, with all that is on its way there. */
+static void
+test_take_fails_beside_a_rival(void **state)
+{
+    struct scene scene;
+    bool taken;
+    (void) state;
+
+    scene_begin(&scene);
+    bucket_put(&scene.bucket, "dump-5/" CLAIM, "{}");
+    bucket_upload(&scene.bucket, "dump-5/1.sql");
+    atomic_store(&scene.bucket.deny_list, 1);
+    assert_false(scene.store->ops->directory_take(scene.store, "dump-5", &taken, &scene.fault));
+    store_close(scene.store);
+    assert_int_equal(bucket_uploads(&scene.bucket), 1);
+    assert_int_equal(bucket_count(&scene.bucket, "dump-5/"), 1);
+    bucket_end(&scene.bucket);
+}
+
 /* Processes that all want the same names: each gets its own. */
 static void
 test_many_takers(void **state)
@@ -417,6 +436,7 @@ main(void)
         cmocka_unit_test(test_open),        cmocka_unit_test(test_objects),
         cmocka_unit_test(test_listings),    cmocka_unit_test(test_take),
         cmocka_unit_test(test_take_at_once), cmocka_unit_test(test_take_fails),
+        cmocka_unit_test(test_take_fails_beside_a_rival),
         cmocka_unit_test(test_many_takers), cmocka_unit_test(test_traces),
         cmocka_unit_test(test_sweep),       cmocka_unit_test(test_sweep_impossible),
         cmocka_unit_test(test_litter),
