@@ -307,18 +307,6 @@ static const struct store_ops s3_store_ops = {
     .close = s3_store_close,
 };
 
-/* index.json and manifests are read back in every run, and a dump is worth what its restore is. */
-static bool
-class_check(const char *class, struct fault *fault)
-{
-    if (strcmp(class, "GLACIER") == 0 || strcmp(class, "DEEP_ARCHIVE") == 0)
-        return fault_set(fault, ERR_CONFIG,
-                         "objects of storage class %s cannot be read at once, which every run must "
-                         "do with some; move old dumps there by a lifecycle rule instead",
-                         class);
-    return true;
-}
-
 struct store *
 s3_store_open(const char *url, const struct s3_config *config, struct stop *stop,
               struct fault *fault)
@@ -327,8 +315,7 @@ s3_store_open(const char *url, const struct s3_config *config, struct stop *stop
     struct s3_config own = *config;
     struct s3_store *store = NULL;
 
-    if (class_check(config->storage_class, fault) &&
-        store_url_bucket(url, &bucket, &prefix, fault)) {
+    if (store_url_bucket(url, &bucket, &prefix, fault)) {
         store = calloc(1, sizeof *store);
         if (store == NULL)
             memory_exhausted(sizeof *store);
