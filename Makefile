@@ -196,7 +196,7 @@ fuzz-replay: $(call fuzz_programs,asan) ## every known input of every fuzz targe
 
 .PHONY: fuzz
 fuzz: ## new inputs for every fuzz target, FUZZ_SECONDS=60 each; needs clang
-	@command -v clang >/dev/null || { echo "make fuzz needs clang: apt-get install clang"; exit 1; }
+	@command -v clang >/dev/null || { echo "make fuzz needs clang: apt-get install clang libclang-rt-14-dev (or of its version)"; exit 1; }
 	@$(MAKE) --no-print-directory $(call fuzz_programs,fuzz)
 	@for name in $(FUZZ_NAMES); do mkdir -p build/fuzz/corpus/$$name build/fuzz/found; \
 	    build/fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
