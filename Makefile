@@ -221,8 +221,12 @@ CROSS := $(if $(filter-out aarch64,$(HOST)),$(if $(shell command -v aarch64-linu
 live: $(OUT)/replica $(CROSS) ## the static binary against real servers: one file per promise
 	$(call run_pytest,tests/live)
 
+.PHONY: live-bridge
+live-bridge: $(OUT)/replica ## the main job's live tests again, with S3 over TLS as the store and PostgreSQL over TLS
+	$(call run_pytest,tests/live --bridge)
+
 .PHONY: test-long
-test-long: $(OUT)/replica $(CROSS) ## live tests with the long campaigns
+test-long: $(OUT)/replica $(CROSS) live-bridge ## live tests with the long campaigns, and the main job across the bridge
 	$(call run_pytest,tests/live --long)
 
 .PHONY: test

@@ -3,14 +3,17 @@
 The listing of this directory is the list of promises; each test_<promise>.py keeps one.  The binary under
 test is build/replica (or $REPLICA_BINARY), the static one that users get.  Servers are throw-away ones
 made by tests/postgres.sh.  Campaigns that take minutes are marked `long` and run with --long only.
+With --bridge the main job's tests run across the bridge: see bridge.py.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
 
 import pytest
 
+import bridge
 import gateways
 import keyring
 import pki
@@ -23,6 +26,7 @@ import tool
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long campaigns too")
+    parser.addoption("--bridge", action="store_true", help="the main job with S3 and TLS at both ends")
 
 
 def pytest_configure(config):
@@ -30,11 +34,36 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--bridge"):
+        config.staying = sorted({bridge.stays(item) for item in items} - {None})
+        behind = [item for item in items if bridge.stays(item)]
+        config.hook.pytest_deselected(items=behind)
+        items[:] = [item for item in items if item not in behind]
     if config.getoption("--long"):
         return
     slow = [item for item in items if "long" in item.keywords]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for reason in getattr(config, "staying", []):
+        terminalreporter.write_line("does not cross the bridge: " + reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def crossing(request):
+    """Whether we are across the bridge."""
+    if wanted := request.config.getoption("--bridge"):
+        bridge.install(request.getfixturevalue("rgw"))
+    return wanted
+
+
+@pytest.fixture(autouse=True)
+def swept(crossing):
+    yield
+    if crossing:
+        bridge.sweep()
 
 
 @pytest.fixture(scope="session")
@@ -48,28 +77,34 @@ def room():
 
 
 @pytest.fixture(scope="session")
-def server(room):
+def server(room, crossing):
     """Debian's server.  TCP wants a password, statements are logged."""
     with servers.started(os.path.join(room, "debian"), None) as it:
+        if crossing:
+            bridge.secure(it, room)
         yield it
 
 
-def npm_server(room, major):
+@contextlib.contextmanager
+def npm_server(room, major, crossing):
     path, reason = servers.npm_binaries(major)
     if path is None:
         pytest.skip(reason)
-    return servers.started(os.path.join(room, "npm%d" % major), path)
-
-
-@pytest.fixture(scope="session")
-def server13(room):
-    with npm_server(room, 13) as it:
+    with servers.started(os.path.join(room, "npm%d" % major), path) as it:
+        if crossing:
+            bridge.secure(it, room)
         yield it
 
 
 @pytest.fixture(scope="session")
-def server18(room):
-    with npm_server(room, 18) as it:
+def server13(room, crossing):
+    with npm_server(room, 13, crossing) as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def server18(room, crossing):
+    with npm_server(room, 18, crossing) as it:
         yield it
 
 

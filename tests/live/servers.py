@@ -32,6 +32,7 @@ class Database:
 
     def url(self, user="postgres", password=PASSWORD, host="127.0.0.1", port=None, **parameters):
         quote = lambda text: urllib.parse.quote(text, safe="")
+        parameters = {**self.server.parameters, **parameters}
         secret = ":" + quote(password) if password is not None else ""
         query = (
             "?" + urllib.parse.urlencode(parameters, quote_via=urllib.parse.quote)
@@ -66,6 +67,7 @@ class Server:
         self.port = int(environment["PGPORT"])
         self.version = int(self.sql("SHOW server_version_num")) // 10000
         self.made = 0
+        self.parameters = {}
 
     @property
     def log(self):
