@@ -47,6 +47,9 @@ s3_sweep_directory(struct s3_store *store, const char *directory, struct fault *
                            &known, fault);
     for (size_t i = 0; i < count && known && done; i++)
         done = upload_abort(store, &pending[i], fault);
+    /* What an abort could not do before is done now: a run wins one directory and uploads there. */
+    if (known && done)
+        store->littered = false;
     arena_free(&arena);
     return done;
 }
