@@ -371,7 +371,8 @@ def test_sigterm_in_the_midst_of_an_upload(heavy, s3_store):
     running.append(tool.start("dump", REPLICA_FROM=heavy.url(), REPLICA_TO=store.url, **settings))
     begin = time.monotonic()
     _, err = running[0].communicate(timeout=30)
-    assert running[0].returncode == 143, err
+    print(err)  # shown when what follows fails
+    assert running[0].returncode == 143
     assert time.monotonic() - begin < 15
     assert store.files() == []
     assert_clean(store)
