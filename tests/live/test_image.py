@@ -228,6 +228,13 @@ class Podman:
         return tool.Result(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
 
+def needs_mounted_root():
+    """podman and buildah mount / anew before they unpack a layer."""
+    with open("/proc/self/mountinfo") as mounts:
+        if not any(line.split()[4] == "/" for line in mounts):
+            pytest.skip("containers need a / that is a mount point; here it is none (a chroot)")
+
+
 @pytest.fixture(scope="module")
 def podman(room, archive):
     missing = [name for name in ("podman", "runc") if shutil.which(name) is None]
@@ -235,9 +242,7 @@ def podman(room, archive):
         pytest.skip("containers are run by podman and runc; missing: " + ", ".join(missing))
     if os.getuid() != 0:
         pytest.skip("podman may limit memory here only as root")
-    with open("/proc/self/mountinfo") as mounts:
-        if not any(line.split()[4] == "/" for line in mounts):
-            pytest.skip("podman mounts / anew, and here it is no mount point (a chroot)")
+    needs_mounted_root()
     it = Podman(os.path.join(room, "podman"))
     it.do("load", "--input", archive.path)
     tried = it.run("version")
@@ -400,6 +405,7 @@ def test_buildah_builds_the_same_from_the_containerfile(room, archive):
         pytest.skip("buildah is not installed")
     if os.getuid() != 0:
         pytest.skip("buildah is run as root here")
+    needs_mounted_root()
     folder = os.path.join(room, "buildah")
     os.mkdir(folder)
     shutil.copy(tool.SOURCE_BINARY, os.path.join(folder, "replica"))
