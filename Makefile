@@ -226,8 +226,9 @@ live-bridge: $(OUT)/replica ## the main job's live tests again, with S3 over TLS
 	$(call run_pytest,tests/live --bridge)
 
 .PHONY: test-long
-test-long: $(OUT)/replica $(CROSS) live-bridge ## live tests with the long campaigns, and the main job across the bridge
+test-long: $(OUT)/replica $(CROSS) ## live tests with the long campaigns, then the main job across the bridge with them
 	$(call run_pytest,tests/live --long)
+	$(call run_pytest,tests/live --bridge --long)
 
 .PHONY: test
 test: $(OUT)/replica test-programs ## everything that CI runs
