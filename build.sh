@@ -14,7 +14,7 @@ BUILD_PACKAGES="gcc libc6-dev make binutils flex bison perl dpkg-dev xz-utils bz
     debian-archive-keyring util-linux"
 SERVER_PACKAGES="postgresql postgresql-contrib procps zstd"
 GATEWAY_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
-TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest python3-yaml python3-pip git openssl pgbouncer
+TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest python3-yaml python3-pip git openssl iproute2 pgbouncer
     podman buildah runc rclone $GATEWAY_PACKAGES"
 BENCH_PACKAGES="$SERVER_PACKAGES python3 time gnuplot-nox rclone $GATEWAY_PACKAGES"
 # Where ARM is another machine, its binary is crossed and emulated.
