@@ -25,15 +25,20 @@ rm -rf "$headers"
 mkdir -p "$headers/internal"
 cp -RL src/include "$headers/server"
 cp src/interfaces/libpq/*.h "$headers/internal/"
+mkdir "$headers/internal/pg_dump"
+cp src/bin/pg_dump/*.h "$headers/internal/pg_dump/"
 cp src/interfaces/libpq/libpq-fe.h src/interfaces/libpq/libpq-events.h src/include/postgres_ext.h "$OUT/include/"
 
-# pg_dump: all of its objects as one, whose only visible name is pg_dump_main.
+# pg_dump: all of its objects as one.  Where its main() would write the archive as text, it calls pg_dump_sections(), which is
+# src/pg/pg_dump_sections.c and needs the three other names.
 if [ "$target" = static ]; then
     make -j"$JOBS" -C src/bin/pg_dump -f - objects <<'END'
 include Makefile
 objects: pg_dump.o common.o pg_dump_sort.o $(OBJS)
-	$(LD) -r -o pg_dump_all.o $^
+	$(OBJCOPY) --redefine-sym main=pg_dump_main --redefine-sym RestoreArchive=pg_dump_sections pg_dump.o pg_dump_asking.o
+	$(LD) -r -o pg_dump_all.o pg_dump_asking.o common.o pg_dump_sort.o $(OBJS)
 END
-    "$OBJCOPY" --redefine-sym main=pg_dump_main --keep-global-symbol=pg_dump_main \
+    "$OBJCOPY" --keep-global-symbol=pg_dump_main --keep-global-symbol=RestoreArchive \
+        --keep-global-symbol=ProcessArchiveRestoreOptions --keep-global-symbol=ahwrite \
         src/bin/pg_dump/pg_dump_all.o "$OUT/lib/pg_dump.o"
 fi

@@ -1,7 +1,6 @@
 /* check_source - what a dump asks of its source before the first row (check.h). */
 #include "commands/check.h"
 
-#include "pg/pg_dump.h"
 #include "pg/sql_target.h"
 
 bool
@@ -93,18 +92,18 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
 {
     struct dump *dump = &check->dump;
     struct flow flow;
-    struct pg_dump pg_dump;
     struct sql_target counter;
     size_t statements = 0;
 
     flow_init(&flow, check->stop);
     flow_begin(&flow);
-    flow_add(&flow, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog,
-                                 SECTION_PRE_DATA));
+    pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
+    flow_add(&flow, pg_dump_section(&dump->pg_dump));
     flow_seam(&flow);
     flow_add(&flow, sql_target_init(&counter, statement_count, &statements));
     bool done = flow_run(&flow, fault);
     flow_free(&flow);
+    pg_dump_close(&dump->pg_dump);
     text_addf(said, "pg_dump writes it, %zu statements before the rows", statements);
     return done;
 }

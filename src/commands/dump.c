@@ -1,9 +1,8 @@
 /* dump - a database, or a chosen part of it, into the store.
  *
- *     leader   begin ── export snapshot ── read catalog ── bind rules ──────────────── commit
- *     schema                  pg_dump pre-data                     data, post-data
- *     workers                                   import ── table, …
- *     store                   pre-data.sql      1.sql 2.sql 3.sql …               manifest.json
+ *     leader   begin ── export snapshot ── read catalog ── bind rules ───────────────── commit
+ *     workers                                               pg_dump's three sections, tables, …
+ *     store                                   pre-data.sql 1.sql data.sql 2.sql …  manifest.json
  *
  * Everything that can be wrong with the configuration, the rights or the rules fails before the
  * first object.  The dump exists from the moment its manifest does. */
@@ -15,29 +14,34 @@
 #include "commands/commands.h"
 #include "commands/dump.h"
 #include "commands/open_store.h"
-#include "pg/pg_dump.h"
-#include "pg/recode.h"
 #include "pg/sql_source.h"
+
+/* Threads of its own do not pay for a table that is through before they run: 0.15 ms for each. */
+enum { SEAMS_FROM_BYTES = 1024 * 1024 };
 
 /* The way of a volume through a dump.  Restore is the same corridor walked back. */
 static bool
-volume_dump(struct worker *worker, struct dump *dump, const struct table_masks *masks,
+volume_dump(struct worker *worker, struct dump *dump, const struct dump_piece *piece,
             const struct text *preamble, struct manifest_object *volume, struct fault *fault)
 {
+    const struct table_masks *masks = piece->masks;
     struct flow *flow = &worker->flow;
+    bool seams = piece->table->bytes >= SEAMS_FROM_BYTES;
     char path[STORE_NAME_MAX];
     snprintf(path, sizeof path, "%s/%s", dump->manifest.name, volume->name);
     struct stage *put = store_put_init(&worker->put, dump->store, path);
 
     flow_begin(flow);
     flow_add(flow, copy_out_init(&worker->copy_out, &worker->put.bytes, dump->env->volume_bytes));
-    flow_seam(flow);
+    if (seams)
+        flow_seam(flow);
     if (masks->ruled_count > 0)
         flow_add(flow, transform_init(&worker->transform, masks));
     flow_add(flow, frame_on_init(&worker->frame_on, preamble, &dump->progress.plain_bytes));
     if (dump->env->compress)
         flow_add(flow, compress_init(&worker->compress));
-    flow_seam(flow);
+    if (seams)
+        flow_seam(flow);
     flow_add(flow, put);
     if (!flow_run(flow, fault))
         return false;
@@ -50,67 +54,25 @@ volume_dump(struct worker *worker, struct dump *dump, const struct table_masks *
     return true;
 }
 
-/* COPY with every column named, generated ones left out; an extension's configuration table gives
- * only the rows that its condition calls the user's. */
-static void
-copy_statement(struct text *sql, const struct table *table)
-{
-    struct text columns = {0};
-
-    for (size_t i = 0; i < table->columns_count; i++) {
-        if (table->columns[i].generated)
-            continue;
-        text_add(&columns, columns.size == 0 ? "" : ", ");
-        text_add_name(&columns, table->columns[i].name);
-    }
-    text_add(sql, "COPY ");
-    if (table->condition == NULL)
-        text_add_name_pair(sql, table->schema, table->name);
-    if (table->condition == NULL && columns.size > 0)
-        text_addf(sql, " (%s)", text_of(&columns));
-    if (table->condition != NULL) {
-        text_addf(sql, "(SELECT %s FROM ONLY ", text_of(&columns));
-        text_add_name_pair(sql, table->schema, table->name);
-        text_addf(sql, " %s)", table->condition);
-    }
-    text_add(sql, " TO STDOUT");
-    text_free(&columns);
-}
-
-static bool
-table_lock(struct worker *worker, const struct table *table, struct fault *fault)
-{
-    struct text sql = {0};
-
-    /* NOWAIT: the leader holds the same lock; if an ALTER queues between, to wait would be a
-     * deadlock that the server cannot see (research note 4.1.7). */
-    text_add(&sql, "LOCK TABLE ONLY ");
-    text_add_name_pair(&sql, table->schema, table->name);
-    text_add(&sql, " IN ACCESS SHARE MODE NOWAIT");
-    bool locked = pg_run(&worker->conn, "lock the table", text_of(&sql), fault);
-    text_free(&sql);
-    return locked;
-}
-
-/* The table's next volume, in an array that doubles. */
+/* The piece's next volume, in an array that doubles. */
 static struct manifest_object *
-volume_add(struct dump *dump, struct manifest_table *entry, unsigned number)
+volume_add(struct dump *dump, struct dump_piece *piece, unsigned number)
 {
     char name[VOLUME_NAME_MAX];
-    size_t count = entry->volumes_count;
 
     volume_name(name, number, dump->suffix);
     pthread_mutex_lock(&dump->lock);
-    entry->volumes = arena_grow(&dump->arena, entry->volumes, count, sizeof *entry->volumes);
-    struct manifest_object *volume = &entry->volumes[entry->volumes_count++];
+    piece->volumes = arena_grow(&dump->arena, piece->volumes, piece->volumes_count,
+                                sizeof *piece->volumes);
+    struct manifest_object *volume = &piece->volumes[piece->volumes_count++];
     volume->name = arena_text(&dump->arena, name);
     pthread_mutex_unlock(&dump->lock);
     return volume;
 }
 
 static bool
-volumes_dump(struct worker *worker, struct dump *dump, const struct table_masks *masks,
-             struct manifest_table *entry, const char *doing, struct fault *fault)
+volumes_dump(struct worker *worker, struct dump *dump, struct dump_piece *piece, const char *doing,
+             struct fault *fault)
 {
     for (;;) {
         bool more;
@@ -119,66 +81,31 @@ volumes_dump(struct worker *worker, struct dump *dump, const struct table_masks 
         if (!more)
             return true;
         unsigned number = atomic_fetch_add(&dump->volumes, 1) + 1;
-        struct manifest_object *volume = volume_add(dump, entry, number);
+        struct manifest_object *volume = volume_add(dump, piece, number);
         struct text preamble = {0};
-        volume_preamble(&preamble, dump->manifest.name, dump->manifest.encoding, entry, number);
-        bool done = volume_dump(worker, dump, masks, &preamble, volume, fault);
+        volume_preamble(&preamble, dump->manifest.name, dump->manifest.encoding, piece->entry,
+                        number);
+        bool done = volume_dump(worker, dump, piece, &preamble, volume, fault);
         text_free(&preamble);
         if (!done)
             return false;
-        entry->rows += volume->rows;
+        piece->rows += volume->rows;
     }
 }
 
 static bool
-table_dump(struct worker *worker, size_t index, struct fault *fault)
+piece_dump(struct worker *worker, struct dump *dump, struct dump_piece *piece, struct fault *fault)
 {
-    struct dump *dump = worker->crew->command;
-    const struct table *table = dump->queue[index];
-    struct text sql = {0}, doing = {0};
+    struct text doing = {0};
+    bool done = dump_piece_begin(worker, piece, &doing, fault) &&
+                volumes_dump(worker, dump, piece, text_of(&doing), fault);
 
-    text_add(&doing, "copy ");
-    text_add_name_pair(&doing, table->schema, table->name);
-    copy_statement(&sql, table);
-    bool done = table_lock(worker, table, fault) &&
-                copy_out_begin(&worker->copy_out, &worker->conn, text_of(&doing), text_of(&sql),
-                               fault) &&
-                volumes_dump(worker, dump, &dump->masks[table - dump->catalog.tables],
-                             dump->entries[index], text_of(&doing), fault);
-    if (done) {
-        progress_add_table(&dump->progress);
-        log_debug("dumped %s.%s: %llu rows", table->schema, table->name,
-                  (unsigned long long) dump->entries[index]->rows);
-    } else {
-        fault_because(fault, "while dumping %s.%s", table->schema, table->name);
-    }
-    text_free(&sql);
+    if (done)
+        dump_piece_end(dump, piece);
+    else
+        fault_because(fault, "while dumping %s.%s", piece->table->schema, piece->table->name);
     text_free(&doing);
     return done;
-}
-
-static bool
-worker_join(struct worker *worker, struct fault *fault)
-{
-    struct dump *dump = worker->crew->command;
-    worker->copy_out.moved = &dump->progress.rows;
-    return pg_open(&worker->conn, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
-           snapshot_import(&worker->conn, &dump->snapshot, fault);
-}
-
-/* Not wanted: statements that a selection has made impossible, and a setting that servers before 17
- * do not know. */
-static bool
-keep_statement(const void *argument, const char *sql)
-{
-    const struct catalog *catalog = argument;
-
-    for (size_t i = 0; i < catalog->lost_count; i++) {
-        size_t size = strlen(catalog->lost[i]);
-        if (strncmp(sql, catalog->lost[i], size) == 0 && strchr(" (;\n", sql[size]) != NULL)
-            return false;
-    }
-    return strcmp(sql, "SET transaction_timeout = 0;") != 0;
 }
 
 /* The way of the schema's text: pg_dump, as a child, in place of COPY. */
@@ -224,17 +151,13 @@ piece_add(struct dump *dump, const char **name)
 }
 
 static bool
-section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section section,
-             const char *file, struct manifest_object *object, struct fault *fault)
+section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_t bytes_max,
+             struct manifest_object *object, struct fault *fault)
 {
     const char *name = arena_print(&dump->arena, "%s.sql%s", file, dump->suffix);
-    /* Only large objects have no limit of their own. */
-    uint64_t bytes_max = section == SECTION_DATA ? dump->env->volume_bytes : UINT64_MAX;
-    struct pg_dump pg_dump;
     struct sql_source sql;
 
-    sql_source_open(&sql, pg_dump_init(&pg_dump, &dump->leader, &dump->snapshot, &dump->catalog,
-                                       section), keep_statement, &dump->catalog);
+    sql_source_open(&sql, pg_dump_section(&dump->pg_dump), dump_keep_statement, &dump->catalog);
     bool done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     while (done && sql.more) {
         object = piece_add(dump, &name);
@@ -244,47 +167,31 @@ section_dump(struct worker *worker, struct dump *dump, enum pg_dump_section sect
     return done;
 }
 
-bool
-dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
-                 struct fault *fault)
+/* The schema's text needs none of the rows, so it is written while they are copied.  Only large
+ * objects have no limit of their own. */
+static bool
+scripts_dump(struct worker *worker, struct dump *dump, struct fault *fault)
 {
-    const struct {
-        const char *variable, *text;
-        struct patterns *patterns;
-    } lists[] = {
-        {"REPLICA_TABLES", dump->env->tables, &wishes->selection.tables},
-        {"REPLICA_SKIP_TABLES", dump->env->skip_tables, &wishes->selection.skip_tables},
-        {"REPLICA_SKIP_DATA", dump->env->skip_data, &wishes->selection.skip_data},
-    };
-    const char *text;
+    struct manifest *manifest = &dump->manifest;
 
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        text = lists[i].text;
-        if (conn != NULL)
-            text = pg_recode(conn, &dump->arena, lists[i].variable, text, fault);
-        if (text == NULL ||
-            !patterns_read(&dump->arena, lists[i].variable, text, lists[i].patterns, fault))
-            return false;
-    }
-    text = dump->env->transform;
-    if (conn != NULL)
-        text = pg_recode(conn, &dump->arena, "REPLICA_TRANSFORM", text, fault);
-    wishes->rules = text == NULL ? NULL : rules_read(&dump->arena, text, fault);
-    return wishes->rules != NULL;
+    return section_dump(worker, dump, "pre-data", UINT64_MAX, &manifest->pre_data, fault) &&
+           section_dump(worker, dump, "data", dump->env->volume_bytes, &manifest->data, fault) &&
+           section_dump(worker, dump, "post-data", UINT64_MAX, &manifest->post_data, fault);
 }
 
-/* Everything that reads but does not write: what is to be done, and whether it can be. */
 static bool
-dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
+worker_join(struct worker *worker, struct fault *fault)
 {
-    struct pg_session *leader = &dump->leader;
+    return dump_join(worker->crew->command, worker, fault);
+}
 
-    return dump_wishes_read(dump, wishes, NULL, fault) &&
-           pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
-           dump_wishes_read(dump, wishes, leader, fault) &&
-           snapshot_export(leader, &dump->snapshot, fault) &&
-           catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
-           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+static bool
+dump_job(struct worker *worker, size_t index, struct fault *fault)
+{
+    struct dump *dump = worker->crew->command;
+
+    return index == 0 ? scripts_dump(worker, dump, fault)
+                      : piece_dump(worker, dump, &dump->queue[index - 1], fault);
 }
 
 /* What killed runs left is no reason to fail: the next run tries again. */
@@ -309,12 +216,7 @@ dump_begin(struct dump *dump, struct fault *fault)
     manifest->format = MANIFEST_FORMAT;
     if (!dump_name_read(manifest->name, &manifest->created_ms))
         return fault_set(fault, ERR_INTERNAL, "%s is not a dump's name", manifest->name);
-    manifest->replica_version = REPLICA_VERSION;
-    manifest->server_version = arena_text(&dump->arena, pg_version_text(&dump->leader));
-    manifest->database = arena_text(&dump->arena, PQdb(dump->leader.pq));
-    manifest->encoding = arena_text(&dump->arena, pg_encoding(&dump->leader));
-    manifest->lsn = dump->snapshot.lsn;
-    manifest->snapshot = dump->snapshot.id;
+    dump_describe(dump);
     manifest->compression = dump->env->compression;
     dump->suffix = object_suffix(manifest->compression);
     return true;
@@ -329,27 +231,18 @@ dump_end(struct dump *dump, struct fault *fault)
     return manifest_write(dump->store, manifest, &dump->written, fault);
 }
 
-/* The bytes, in the order of a restore; the leader's COMMIT proves that the snapshot held till the
- * end. */
+/* The leader's COMMIT proves that the snapshot held till the end. */
 static bool
-dump_walk(struct dump *dump, unsigned workers, size_t queued, struct fault *fault)
+dump_walk(struct dump *dump, unsigned workers, struct fault *fault)
 {
-    struct manifest *manifest = &dump->manifest;
-    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = dump, .jobs_count = queued,
-                        .dumps = true, .begin = worker_join, .job = table_dump};
-    struct worker clerk; /* writes the objects that hold SQL */
+    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = dump,
+                        .jobs_count = 1 + dump->queued, .dumps = true, .begin = worker_join,
+                        .job = dump_job};
 
-    worker_open(&clerk, &crew);
-    bool done = section_dump(&clerk, dump, SECTION_PRE_DATA, "pre-data", &manifest->pre_data,
-                             fault);
-    worker_close(&clerk);
-    done = done && crew_run(&crew, workers, fault);
-    worker_open(&clerk, &crew);
-    done = done && section_dump(&clerk, dump, SECTION_DATA, "data", &manifest->data, fault) &&
-           section_dump(&clerk, dump, SECTION_POST_DATA, "post-data", &manifest->post_data,
-                        fault) &&
-           pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
-    worker_close(&clerk);
+    pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
+    bool done = crew_run(&crew, workers, fault) &&
+                pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
+    dump_gather(dump);
     return done && dump_end(dump, fault);
 }
 
@@ -408,17 +301,17 @@ dump_command(struct dump *dump, struct fault *fault)
     uint64_t bytes, begun_ms = clock_ms();
     struct wishes wishes;
     unsigned workers;
-    size_t queued;
+    size_t tables;
 
     if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault) ||
         !dump_begin(dump, fault))
         return false;
-    dump_plan(dump, &bytes, &queued);
+    dump_plan(dump, workers, &bytes, &tables);
     log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
-             dump->manifest.name, queued, rules_count(wishes.rules));
-    progress_begin(&dump->progress, "dump", queued, bytes, dump->env->progress);
-    bool done = dump_walk(dump, workers, queued, fault);
+             dump->manifest.name, tables, rules_count(wishes.rules));
+    progress_begin(&dump->progress, "dump", tables, bytes, dump->env->progress);
+    bool done = dump_walk(dump, workers, fault);
     progress_end(&dump->progress);
     if (done)
         dump_report(dump, begun_ms);
@@ -436,6 +329,7 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
     bool done = dump_command(&dump, fault);
     if (!done)
         stop_request(stop, 0); /* whoever tidies up after a failure gets seconds, not minutes */
+    pg_dump_close(&dump.pg_dump);
     pg_close(&dump.leader);
     if (dump.store != NULL)
         store_close(dump.store);

@@ -1,7 +1,8 @@
 /* dump - what the chapters of a dump share.
  *
- *     dump.c        the way of the bytes, from the snapshot to the manifest
- *     dump_plan.c   which tables, in which order, and through which root they come back
+ *     dump.c          the way of the bytes, from the snapshot to the manifest
+ *     dump_source.c   the source's end of it, which is also that of check and copy
+ *     dump_plan.c     which tables, in which pieces and order, and through which root they return
  *
  * Life:   one per run of the command.   Threads: the crew's workers read it; lock guards arena. */
 #ifndef COMMANDS_DUMP_H
@@ -9,8 +10,24 @@
 
 #include "commands/worker.h"
 #include "pg/catalog.h"
+#include "pg/pg_dump.h"
 #include "pg/snapshot.h"
 #include "store/manifest.h"
+
+/* What a worker copies at a time: a table, or the rows in some blocks of a large one's heap.  The
+ * pieces of a table have every row of it once: they meet at block boundaries, and the last one has
+ * no end. */
+struct dump_piece {
+    const struct table *table;
+    const struct table_masks *masks;
+    struct manifest_table *entry;
+    bool whole;
+    uint64_t begin, end;             /* blocks, end excluded; 0: to the end of the table */
+    struct manifest_object *volumes; /* what it became, in order */
+    size_t volumes_count;
+    uint64_t rows;
+    _Atomic unsigned *left;          /* pieces of this table that are still to be copied */
+};
 
 struct dump {
     const struct env *env;
@@ -25,8 +42,10 @@ struct dump {
     struct manifest manifest;
     enum manifest_state written;    /* how far it came into the store */
     const char *suffix;             /* of object names: ".zst" or "" */
-    const struct table **queue;     /* the tables to copy, largest first */
-    struct manifest_table **entries; /* entries[i] belongs to queue[i] */
+    struct pg_dump pg_dump;         /* writes the schema's text */
+    struct dump_piece *queue;       /* what to copy, of the largest table first; those of one table
+                                       stand together, in its order */
+    size_t queued;
     _Atomic unsigned volumes;       /* numbers given so far */
     struct progress progress;
 };
@@ -42,8 +61,32 @@ struct wishes {
 bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
                       struct fault *fault);
 
-/* Fill the manifest's tables and the queue.  bytes receives the size of what is queued, on the
- * source's disk; queued how many tables. */
-void dump_plan(struct dump *dump, uint64_t *bytes, size_t *queued);
+/* Everything that reads but does not write: connect, export the snapshot, read the catalog, bind
+ * the rules, hold the tables. */
+bool dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault);
+
+/* What the manifest says of the source. */
+void dump_describe(struct dump *dump);
+
+/* Fill the manifest's tables and the queue, in pieces for this many workers.  bytes receives the
+ * size of what is queued, on the source's disk; tables how many there are. */
+void dump_plan(struct dump *dump, unsigned workers, uint64_t *bytes, size_t *tables);
+
+/* Give the manifest what the pieces have become. */
+void dump_gather(struct dump *dump);
+
+/* Connect a worker and let it see what the leader sees. */
+bool dump_join(struct dump *dump, struct worker *worker, struct fault *fault);
+
+/* Start the COPY of a piece: worker->copy_out is then ready for copy_out_next().  doing is added
+ * to, for sentences. */
+bool dump_piece_begin(struct worker *worker, const struct dump_piece *piece, struct text *doing,
+                      struct fault *fault);
+
+/* A piece is through; counts the table when it was its last one. */
+void dump_piece_end(struct dump *dump, struct dump_piece *piece);
+
+/* Whether a statement of the schema's text is wanted: an sql_keep_fn on the catalog. */
+bool dump_keep_statement(const void *catalog, const char *sql);
 
 #endif

@@ -1,7 +1,19 @@
-/* dump_plan - which tables a dump copies, in which order, and what the manifest says (dump.h). */
+/* dump_plan - which tables a dump copies, in which pieces and order, and what the manifest says of
+ * them (dump.h). */
 #include "commands/dump.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+
+enum {
+    /* A large table is cut so that each worker gets several pieces of it: whoever is done early
+     * takes the next one, and the last one ends at most one piece after the others. */
+    PIECES_PER_WORKER = 6,
+};
+
+/* Below the first, a COPY of its own and a volume of its own cost more than they bring, unless
+ * volumes shall be smaller than that; above the second, idle workers would wait too long. */
+static const uint64_t piece_bytes_min = 64ull << 20, piece_bytes_max = 1ull << 30;
 
 static int
 by_size(const void *left, const void *right)
@@ -71,19 +83,72 @@ route_partitions(struct dump *dump, struct manifest_table *const *entry_of)
     }
 }
 
+/* In how many pieces a table is copied.  By its bytes, TOAST included, but cut at its heap's
+ * blocks: a table of few long rows has few blocks and much to copy. */
+static uint64_t
+pieces_of(const struct dump *dump, const struct table *table, unsigned workers, uint64_t bytes)
+{
+    uint64_t volume = dump->env->volume_bytes, size = bytes / workers / PIECES_PER_WORKER;
+    uint64_t least = volume < piece_bytes_min ? volume : piece_bytes_min;
+
+    if (workers == 1 || table->condition != NULL || table->columns_count == 0)
+        return 1;
+    if (size < least)
+        size = least;
+    if (size > piece_bytes_max)
+        size = piece_bytes_max;
+    uint64_t pieces = table->bytes / size;
+    if (pieces > table->blocks)
+        pieces = table->blocks;
+    return pieces < 1 ? 1 : pieces;
+}
+
+static void
+queue_add(struct dump *dump, const struct table *table, struct manifest_table *entry,
+          uint64_t pieces)
+{
+    _Atomic unsigned *left = arena_take(&dump->arena, sizeof *left);
+
+    atomic_init(left, (unsigned) pieces);
+    for (uint64_t i = 0; i < pieces; i++)
+        dump->queue[dump->queued++] = (struct dump_piece){
+            .table = table,
+            .masks = &dump->masks[table - dump->catalog.tables],
+            .entry = entry,
+            .whole = pieces == 1,
+            .begin = table->blocks * i / pieces,
+            .end = i + 1 == pieces ? 0 : table->blocks * (i + 1) / pieces,
+            .left = left,
+        };
+}
+
+static void
+queue_fill(struct dump *dump, unsigned workers, const struct table **tables, size_t count,
+           uint64_t bytes, struct manifest_table *const *entry_of)
+{
+    uint64_t all = 0;
+
+    qsort(tables, count, sizeof *tables, by_size);
+    for (size_t i = 0; i < count; i++)
+        all += pieces_of(dump, tables[i], workers, bytes);
+    dump->queue = arena_array(&dump->arena, all, sizeof *dump->queue);
+    for (size_t i = 0; i < count; i++)
+        queue_add(dump, tables[i], entry_of[tables[i] - dump->catalog.tables],
+                  pieces_of(dump, tables[i], workers, bytes));
+}
+
 /* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds
  * those to copy, the largest first, so that the last one to finish is a small one. */
 void
-dump_plan(struct dump *dump, uint64_t *bytes, size_t *queued)
+dump_plan(struct dump *dump, unsigned workers, uint64_t *bytes, size_t *tables)
 {
     struct catalog *catalog = &dump->catalog;
+    const struct table **copied = arena_array(&dump->arena, catalog->tables_count, sizeof *copied);
 
     *bytes = 0;
-    *queued = 0;
+    *tables = 0;
     dump->manifest.tables = arena_array(&dump->arena, catalog->tables_count,
                                         sizeof *dump->manifest.tables);
-    dump->queue = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->queue);
-    dump->entries = arena_array(&dump->arena, catalog->tables_count, sizeof *dump->entries);
     struct manifest_table **entry_of = arena_array(&dump->arena, catalog->tables_count,
                                                    sizeof *entry_of);
     for (size_t i = 0; i < catalog->tables_count; i++) {
@@ -93,12 +158,31 @@ dump_plan(struct dump *dump, uint64_t *bytes, size_t *queued)
         entry_of[i] = &dump->manifest.tables[dump->manifest.tables_count++];
         entry_fill(dump, entry_of[i], table, &dump->masks[i]);
         if (table->copied) {
-            dump->queue[(*queued)++] = table;
+            copied[(*tables)++] = table;
             *bytes += table->bytes;
         }
     }
     route_partitions(dump, entry_of);
-    qsort(dump->queue, *queued, sizeof *dump->queue, by_size);
-    for (size_t i = 0; i < *queued; i++)
-        dump->entries[i] = entry_of[dump->queue[i] - catalog->tables];
+    queue_fill(dump, workers, copied, *tables, *bytes, entry_of);
+}
+
+void
+dump_gather(struct dump *dump)
+{
+    const struct dump_piece *end = dump->queue + dump->queued, *next;
+
+    for (const struct dump_piece *piece = dump->queue; piece < end; piece = next) {
+        struct manifest_table *entry = piece->entry;
+        size_t count = 0;
+        for (next = piece; next < end && next->entry == entry; next++)
+            count += next->volumes_count;
+        entry->volumes = arena_array(&dump->arena, count, sizeof *entry->volumes);
+        entry->volumes_count = 0;
+        entry->rows = 0;
+        for (next = piece; next < end && next->entry == entry; next++) {
+            for (size_t i = 0; i < next->volumes_count; i++)
+                entry->volumes[entry->volumes_count++] = next->volumes[i];
+            entry->rows += next->rows;
+        }
+    }
 }

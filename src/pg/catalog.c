@@ -276,14 +276,18 @@ tables_lock(struct pg_session *conn, const struct catalog *catalog, struct fault
     return locked;
 }
 
-/* Sizes come from the files, not from pg_class.relpages, which is 0 for a table never analysed. */
+/* Sizes come from the files, not from pg_class.relpages, which is 0 for a table never analysed.
+ * Blocks count only where the server finds a range of them by itself: TID range scans came with
+ * PostgreSQL 14, for tables of the access method heap. */
 static bool
 sizes_read(struct pg_session *conn, struct catalog *catalog, struct fault *fault)
 {
     struct text sql = {0};
 
-    text_add(&sql, "SELECT o, coalesce(pg_catalog.pg_table_size(o), 0), EXISTS (SELECT FROM"
-                   " pg_catalog.pg_largeobject_metadata) FROM (VALUES (0::oid, 0)");
+    text_add(&sql, "SELECT o, coalesce(pg_catalog.pg_table_size(o), 0), coalesce((SELECT"
+                   " pg_catalog.pg_relation_size(c.oid) / current_setting('block_size')::int8"
+                   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam"
+                   " WHERE c.oid = o AND a.amname = 'heap'), 0) FROM (VALUES (0::oid, 0)");
     for (size_t i = 0; i < catalog->tables_count; i++)
         if (catalog->tables[i].copied)
             text_addf(&sql, ", (%u, %zu)", catalog->tables[i].oid, i);
@@ -294,15 +298,14 @@ sizes_read(struct pg_session *conn, struct catalog *catalog, struct fault *fault
         return false;
 
     int row = 0;
-    for (int i = 0; i < PQntuples(result); i++)
-        if (get_oid(result, i, 0) == 0)
-            catalog->has_large_objects = is_true(result, i, 2);
     for (size_t i = 0; i < catalog->tables_count; i++) {
         if (!catalog->tables[i].copied)
             continue;
         while (get_oid(result, row, 0) != catalog->tables[i].oid)
             row++;
         catalog->tables[i].bytes = strtoull(PQgetvalue(result, row, 1), NULL, 10);
+        if (conn->server_version >= 140000)
+            catalog->tables[i].blocks = strtoull(PQgetvalue(result, row, 2), NULL, 10);
     }
     PQclear(result);
     return true;

@@ -62,6 +62,8 @@ struct table {
     const char *condition;      /* "WHERE ..." as the extension of a configuration table gave it,
                                    or NULL */
     uint64_t bytes, rows_estimate;
+    uint64_t blocks;            /* of its heap, by which its rows can be copied in ranges; 0: it is
+                                   another access method's, or the server's too old */
     struct column *columns;     /* in COPY's order; without dropped ones, with generated ones */
     size_t columns_count;
     const uint32_t *ancestors;  /* oids of partitioned and inherited parents, nearest first */
@@ -75,7 +77,6 @@ struct catalog {
                                    fail without a table that is not included: foreign keys to it,
                                    its place in a publication */
     size_t lost_count;
-    bool has_large_objects;
 };
 
 /* Which tables a dump takes; empty lists mean all, none, none. */

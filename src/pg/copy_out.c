@@ -129,6 +129,24 @@ answer_return(struct copy_out *out, struct fault *fault)
     return true;
 }
 
+/* Let libpq have the next answer: of a statement before the COPY, of the COPY, or an error.  NULL
+ * without a fault: there is none any more. */
+static PGresult *
+answer_take(struct copy_out *out, struct fault *fault)
+{
+    if (look(out, true, fault) == NEXT_FAILED)
+        return NULL;
+    uint8_t type = out->buffer[out->begin];
+    if (type == 'C' || type == 'H') { /* CommandComplete, CopyOutResponse */
+        if (!answer_return(out, fault))
+            return NULL;
+    } else {
+        wire_return(out->conn, out->buffer + out->begin, out->end - out->begin);
+        out->begin = out->end = 0;
+    }
+    return pg_result(out->conn, fault);
+}
+
 bool
 copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
                struct fault *fault)
@@ -139,23 +157,23 @@ copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing,
     out->flowed = 0;
     if (PQsendQuery(conn->pq, sql) == 0)
         return fault_set(fault, conn->side, "unable to %s: %s", doing, PQerrorMessage(conn->pq));
-    if (!pg_flush(conn, fault) || look(out, true, fault) == NEXT_FAILED)
+    if (!pg_flush(conn, fault))
         return false;
-
-    bool begun = out->buffer[out->begin] == 'H'; /* CopyOutResponse */
-    if (begun && !answer_return(out, fault))
-        return false;
-    if (!begun)
-        wire_return(conn, out->buffer + out->begin, out->end - out->begin);
-    PGresult *result = pg_result(conn, fault);
-    if (result == NULL)
-        return fault_set(fault, conn->side, "unable to %s: the server gave no answer", doing);
-    ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE)
-        return pg_failed(conn, doing, result, fault);
-    PQclear(result);
-    return status == PGRES_COPY_OUT ||
-           fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
+    for (;;) {
+        struct fault waiting = {0};
+        PGresult *result = answer_take(out, &waiting);
+        fault_hand_over(fault, &waiting);
+        if (waiting.err != ERR_NONE)
+            return false;
+        ExecStatusType status = PQresultStatus(result);
+        if (result != NULL && (status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE))
+            return pg_failed(conn, doing, result, fault);
+        PQclear(result);
+        if (status == PGRES_COPY_OUT)
+            return true;
+        if (status != PGRES_COMMAND_OK)
+            return fault_set(fault, conn->side, "unable to %s: the server started no COPY", doing);
+    }
 }
 
 /* From CopyDone on, or from the error that ends the COPY, libpq reads again. */

@@ -37,7 +37,8 @@ struct copy_out {
 void copy_out_open(struct copy_out *out);
 void copy_out_close(struct copy_out *out);
 
-/* Start the statement; doing is for the sentence, as in pg_query(). */
+/* Start the COPY; other statements may stand before it in sql, to save an answer's way for each.
+ * doing is for the sentence, as in pg_query(). */
 bool copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing,
                     const char *sql, struct fault *fault);
 

@@ -19,30 +19,6 @@
 
 extern char **environ;
 
-enum { ARGUMENTS_MAX = 16 };
-
-/* What each run asks for.  The data section is two: "--no-data --sequence-data" gives the sequences
- * but never large objects, and a data pattern that leaves out all rows leaves out the sequences
- * too. */
-static const struct {
-    enum pg_dump_section section;
-    const char *arguments[4];
-} runs[] = {
-    {SECTION_PRE_DATA, {"--section=pre-data"}},
-    {SECTION_DATA, {"--section=data", "--no-data", "--sequence-data"}},
-    {SECTION_DATA, {"--section=data", "--large-objects", "--exclude-table-data=*.*"}},
-    {SECTION_POST_DATA, {"--section=post-data"}},
-};
-
-static int
-run_index(const struct pg_dump *dump)
-{
-    for (int i = 0, part = dump->part; i < (int) (sizeof runs / sizeof *runs); i++)
-        if (runs[i].section == dump->section && part-- == 0)
-            return i;
-    return -1;
-}
-
 /* The child's environment: what is ours first, the connection; then what replica itself was given,
  * but for its own secrets and what the connection replaces. */
 struct environment {
@@ -230,18 +206,15 @@ child_close(struct pg_dump *dump)
 }
 
 static bool
-child_start(struct pg_dump *dump, int run, struct fault *fault)
+child_start(struct pg_dump *dump, struct fault *fault)
 {
     char snapshot[96];
-    const char *arguments[ARGUMENTS_MAX] = {"pg_dump", "--format=plain", "--no-password",
-                                            "--lock-wait-timeout=60s", "--filter=-", snapshot};
-    size_t count = 6;
+    const char *arguments[] = {"pg_dump", "--format=plain", "--no-password",
+                               "--lock-wait-timeout=60s", "--filter=-", "--large-objects",
+                               snapshot, NULL};
     int out[2] = {-1, -1}, complaints[2] = {-1, -1};
 
     snprintf(snapshot, sizeof snapshot, "--snapshot=%s", dump->snapshot->id);
-    for (size_t i = 0; i < 4 && runs[run].arguments[i] != NULL; i++)
-        arguments[count++] = runs[run].arguments[i];
-    assert(count < ARGUMENTS_MAX);
 
     int filter_fd = filter_open(dump->catalog, fault);
     if (filter_fd < 0)
@@ -358,66 +331,97 @@ child_wait(struct pg_dump *dump, struct fault *fault)
     }
 }
 
+/* Read more of what the child writes; *end: it has written all. */
+static bool
+buffer_fill(struct pg_dump *dump, bool *end, struct fault *fault)
+{
+    ssize_t got;
+
+    *end = false;
+    if (dump->child == 0 && !child_start(dump, fault))
+        return false;
+    do
+        if (!child_wait(dump, fault))
+            return false;
+    while ((got = read(dump->out_fd, dump->buffer, sizeof dump->buffer)) < 0 && errno == EINTR);
+    if (got < 0)
+        return fault_set(fault, ERR_INTERNAL, "unable to read from pg_dump: %s", strerror(errno));
+    *end = got == 0;
+    dump->held = (struct source_span){.data = dump->buffer, .size = (size_t) got};
+    return true;
+}
+
+/* The child has closed its output. */
+static enum step
+output_end(struct pg_dump *dump, struct fault *fault)
+{
+    bool good = child_end(dump, fault);
+
+    dump->ended = true;
+    if (good && dump->sections < PG_DUMP_SECTIONS)
+        good = fault_set(fault, ERR_INTERNAL, "pg_dump ended in section %u of %d", dump->sections,
+                         PG_DUMP_SECTIONS);
+    return good ? STEP_DONE : STEP_FAILED;
+}
+
 static enum step
 pg_dump_step(struct stage *stage, struct source_span *source, struct target_span *target, bool last,
              struct fault *fault)
 {
     struct pg_dump *dump = (struct pg_dump *) stage;
+    struct source_span *held = &dump->held;
     (void) source;
     (void) last;
 
-    for (;;) {
-        if (dump->child == 0) {
-            int run = run_index(dump);
-            bool needless = dump->section == SECTION_DATA && dump->part == 1 &&
-                            !dump->catalog->has_large_objects;
-            if (run < 0 || needless)
-                return STEP_DONE;
-            if (!child_start(dump, run, fault))
-                return STEP_FAILED;
-        }
-        if (!child_wait(dump, fault))
+    if (!dump->section_open)
+        return STEP_DONE;
+    if (held->used == held->size) {
+        bool end;
+        if (!buffer_fill(dump, &end, fault))
             return STEP_FAILED;
-        ssize_t got = read(dump->out_fd, target->data + target->used, target->size - target->used);
-        if (got > 0) {
-            target->used += (size_t) got;
-            return STEP_AGAIN;
-        }
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            fault_set(fault, ERR_INTERNAL, "unable to read from pg_dump: %s", strerror(errno));
-            return STEP_FAILED;
-        }
-        if (!child_end(dump, fault))
-            return STEP_FAILED;
-        dump->part++;
+        if (end)
+            return output_end(dump, fault);
     }
+    const uint8_t *begin = held->data + held->used;
+    const uint8_t *mark = memchr(begin, '\0', held->size - held->used);
+    struct source_span text = {.data = begin, .size = mark == NULL ? held->size - held->used
+                                                                   : (size_t) (mark - begin)};
+    held->used += span_move(&text, target);
+    if (mark == NULL || text.used < text.size)
+        return STEP_AGAIN;
+    held->used++;
+    dump->section_open = false;
+    return text.used > 0 ? STEP_AGAIN : STEP_DONE;
 }
 
-static void
-pg_dump_free(struct stage *stage)
+static const struct stage_ops pg_dump_ops = {.name = "pg_dump", .step = pg_dump_step};
+
+void
+pg_dump_open(struct pg_dump *dump, struct pg_session *conn, const struct snapshot *snapshot,
+             const struct catalog *catalog)
 {
-    struct pg_dump *dump = (struct pg_dump *) stage;
+    *dump = (struct pg_dump){.stage.ops = &pg_dump_ops, .conn = conn, .snapshot = snapshot,
+                             .catalog = catalog};
+}
+
+struct stage *
+pg_dump_section(struct pg_dump *dump)
+{
+    assert(dump->sections < PG_DUMP_SECTIONS);
+    assert(!dump->section_open && !dump->ended);
+    dump->sections++;
+    dump->section_open = true;
+    return &dump->stage;
+}
+
+void
+pg_dump_close(struct pg_dump *dump)
+{
+    int status;
+
     if (dump->child == 0)
         return;
-    int status;
     kill(dump->child, SIGKILL);
     child_wait_end(dump->child, &status);
     child_close(dump);
-}
-
-static const struct stage_ops pg_dump_ops = {
-    .name = "pg_dump",
-    .step = pg_dump_step,
-    .free = pg_dump_free,
-};
-
-struct stage *
-pg_dump_init(struct pg_dump *dump, struct pg_session *conn, const struct snapshot *snapshot,
-             const struct catalog *catalog, enum pg_dump_section section)
-{
-    *dump = (struct pg_dump){.stage.ops = &pg_dump_ops, .conn = conn, .snapshot = snapshot,
-                             .catalog = catalog, .section = section};
-    return &dump->stage;
 }

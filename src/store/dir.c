@@ -1,39 +1,19 @@
-/* dir - see dir.h.  Everything is named relative to the directory's descriptor, so that a store
- * stays the same one when the directory is moved during a run. */
+/* dir - see dir.h. */
 #include "store/dir.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/random.h"
+#include "store/dir_inside.h"
 #include "store/durable.h"
 #include "store/file_lock.h"
-
-enum { FILE_MODE = 0640 };
-
-struct dir {
-    struct store store;
-    char *path; /* without a slash at its end; "" is the root of the file system */
-    int fd;
-    pthread_mutex_t lock; /* flock() is between open files; this one is between our threads */
-    int lock_fd;
-};
-
-struct dir_writer {
-    struct store_writer writer;
-    int directory_fd, fd;
-    uint64_t bytes, sent; /* written; of them on their way to the disk */
-    char name[STORE_NAME_MAX + 1]; /* with its directory, for sentences */
-    char temporary[STORE_NAME_MAX + 32];
-};
 
 struct dir_reader {
     struct store_reader reader;
@@ -41,9 +21,8 @@ struct dir_reader {
     char name[STORE_NAME_MAX + 1];
 };
 
-/* "unable to <verb> <path>/<name>: <reason>", from errno. */
-static bool
-refuse(const struct dir *dir, const char *verb, const char *name, struct fault *fault)
+bool
+dir_refuse(const struct dir *dir, const char *verb, const char *name, struct fault *fault)
 {
     char words[ERROR_WORDS_MAX];
     int error = errno;
@@ -52,18 +31,15 @@ refuse(const struct dir *dir, const char *verb, const char *name, struct fault *
                      name[0] == '\0' ? "" : "/", name, error_words(words, error));
 }
 
-/* The part of an object's name behind its directory. */
-static const char *
-base_name(const char *name)
+const char *
+dir_base_name(const char *name)
 {
     const char *slash = strchr(name, '/');
     return slash == NULL ? name : slash + 1;
 }
 
-/* Open the directory an object lies in; made when it is missing and create is set.
- * -1 with errno when it failed. */
-static int
-directory_open(const struct dir *dir, const char *name, bool create)
+int
+dir_directory_open(const struct dir *dir, const char *name, bool create)
 {
     const char *slash = strchr(name, '/');
     char directory[STORE_NAME_MAX + 1] = ".";
@@ -82,116 +58,6 @@ directory_open(const struct dir *dir, const char *name, bool create)
     return openat(dir->fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static void
-writer_free(struct dir_writer *writer)
-{
-    close(writer->fd);
-    close(writer->directory_fd);
-    free(writer);
-}
-
-static struct store_writer *
-dir_put_begin(struct store *store, const char *name, struct fault *fault)
-{
-    struct dir *dir = (struct dir *) store;
-    struct dir_writer *writer = calloc(1, sizeof *writer);
-    uint64_t number;
-
-    assert(store_name_valid(name));
-    if (writer == NULL)
-        memory_exhausted(sizeof *writer);
-    writer->writer.store = store;
-    snprintf(writer->name, sizeof writer->name, "%s", name);
-    random_bytes(&number, sizeof number);
-    snprintf(writer->temporary, sizeof writer->temporary, ".tmp-%s-%016llx", base_name(name),
-             (unsigned long long) number);
-
-    writer->directory_fd = directory_open(dir, name, true);
-    if (writer->directory_fd < 0) {
-        refuse(dir, "make the directory of", name, fault);
-        free(writer);
-        return NULL;
-    }
-    writer->fd = openat(writer->directory_fd, writer->temporary,
-                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
-    if (writer->fd < 0) {
-        refuse(dir, "create", name, fault);
-        close(writer->directory_fd);
-        free(writer);
-        return NULL;
-    }
-    return &writer->writer;
-}
-
-static bool
-dir_put_write(struct store_writer *base, const void *data, size_t size, struct fault *fault)
-{
-    struct dir_writer *writer = (struct dir_writer *) base;
-    const struct dir *dir = (struct dir *) base->store;
-    const char *at = data;
-
-    while (size > 0) {
-        ssize_t written = write(writer->fd, at, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0) {
-            char words[ERROR_WORDS_MAX];
-            int error = errno;
-            return fault_set(fault, ERR_STORE,
-                             "unable to write %zu bytes to %s/%s at offset %llu: %s", size,
-                             dir->path, writer->name, (unsigned long long) writer->bytes,
-                             error_words(words, error));
-        }
-        at += written;
-        size -= (size_t) written;
-        writer->bytes += (uint64_t) written;
-    }
-    write_behind(writer->fd, writer->bytes, &writer->sent);
-    return true;
-}
-
-static void
-dir_put_abort(struct store_writer *base)
-{
-    struct dir_writer *writer = (struct dir_writer *) base;
-
-    unlinkat(writer->directory_fd, writer->temporary, 0);
-    writer_free(writer);
-}
-
-static bool
-dir_put_commit(struct store_writer *base, struct fault *fault)
-{
-    struct dir_writer *writer = (struct dir_writer *) base;
-    const struct dir *dir = (struct dir *) base->store;
-
-    if (fsync(writer->fd) != 0) {
-        refuse(dir, "flush", writer->name, fault);
-        dir_put_abort(base);
-        return false;
-    }
-    if (renameat(writer->directory_fd, writer->temporary, writer->directory_fd,
-                 base_name(writer->name)) != 0) {
-        refuse(dir, "rename the temporary file of", writer->name, fault);
-        dir_put_abort(base);
-        return false;
-    }
-    bool flushed = directory_flush(writer->directory_fd) ||
-                   refuse(dir, "flush the directory of", writer->name, fault);
-    writer_free(writer);
-    return flushed;
-}
-
-/* The lock is what keeps others away. */
-static bool
-dir_put_swap(struct store *store, const char *name, const void *data, size_t size,
-             const char *version, enum swap *swap, struct fault *fault)
-{
-    assert(((struct dir *) store)->lock_fd >= 0 && version[0] == '\0');
-    *swap = SWAP_DONE;
-    return store_write(store, name, data, size, fault);
-}
-
 static bool
 dir_exists(struct store *store, const char *name, bool *exists, struct fault *fault)
 {
@@ -200,7 +66,7 @@ dir_exists(struct store *store, const char *name, bool *exists, struct fault *fa
 
     assert(store_name_valid(name));
     *exists = fstatat(dir->fd, name, &stat, 0) == 0;
-    return *exists || errno == ENOENT || refuse(dir, "look for", name, fault);
+    return *exists || errno == ENOENT || dir_refuse(dir, "look for", name, fault);
 }
 
 static bool
@@ -215,7 +81,7 @@ dir_get_begin(struct store *store, const char *name, struct store_reader **base,
     /* O_NONBLOCK: a pipe that bears an object's name must not hold us up. */
     int fd = openat(dir->fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return errno == ENOENT || refuse(dir, "open", name, fault);
+        return errno == ENOENT || dir_refuse(dir, "open", name, fault);
     if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
         close(fd);
         return fault_set(fault, ERR_STORE, "%s/%s is no ordinary file", dir->path, name);
@@ -244,7 +110,7 @@ dir_get_read(struct store_reader *base, void *data, size_t size, size_t *got, st
             return true;
         }
         if (errno != EINTR)
-            return refuse((struct dir *) base->store, "read", reader->name, fault);
+            return dir_refuse((struct dir *) base->store, "read", reader->name, fault);
     }
 }
 
@@ -306,15 +172,15 @@ entries_list(const struct dir *dir, const char *directory, mode_t type, struct a
     *entries = NULL;
     *count = 0;
     if (fd < 0)
-        return errno == ENOENT || refuse(dir, "open the directory", directory, fault);
+        return errno == ENOENT || dir_refuse(dir, "open the directory", directory, fault);
     DIR *stream = fdopendir(fd);
     if (stream == NULL) {
-        refuse(dir, "list the directory", directory, fault);
+        dir_refuse(dir, "list the directory", directory, fault);
         close(fd);
         return false;
     }
     bool listed = entries_read(stream, type, arena, entries, count) ||
-                  refuse(dir, "list the directory", directory, fault);
+                  dir_refuse(dir, "list the directory", directory, fault);
     closedir(stream);
     return listed;
 }
@@ -349,23 +215,23 @@ dir_directory_take(struct store *store, const char *name, bool *taken, struct fa
     assert(store_name_valid(name) && strchr(name, '/') == NULL);
     *taken = mkdirat(dir->fd, name, DIRECTORY_MODE) == 0;
     if (!*taken)
-        return errno == EEXIST || refuse(dir, "make the directory", name, fault);
-    return directory_flush(dir->fd) || refuse(dir, "flush the directory of", name, fault);
+        return errno == EEXIST || dir_refuse(dir, "make the directory", name, fault);
+    return directory_flush(dir->fd) || dir_refuse(dir, "flush the directory of", name, fault);
 }
 
 static bool
-dir_remove(struct store *store, const char *name, struct fault *fault)
+object_remove(const struct dir *dir, const char *name, bool flush, struct fault *fault)
 {
-    const struct dir *dir = (struct dir *) store;
     const char *slash = strchr(name, '/');
 
     assert(store_name_valid(name));
-    int directory_fd = directory_open(dir, name, false);
+    int directory_fd = dir_directory_open(dir, name, false);
     if (directory_fd < 0)
-        return errno == ENOENT || refuse(dir, "open the directory of", name, fault);
+        return errno == ENOENT || dir_refuse(dir, "open the directory of", name, fault);
 
-    bool removed = unlinkat(directory_fd, base_name(name), 0) == 0 || errno == ENOENT;
-    removed = (removed && directory_flush(directory_fd)) || refuse(dir, "remove", name, fault);
+    bool removed = unlinkat(directory_fd, dir_base_name(name), 0) == 0 || errno == ENOENT;
+    removed = (removed && (!flush || directory_flush(directory_fd))) ||
+              dir_refuse(dir, "remove", name, fault);
     close(directory_fd);
     if (!removed || slash == NULL)
         return removed;
@@ -374,17 +240,25 @@ dir_remove(struct store *store, const char *name, struct fault *fault)
     memcpy(directory, name, (size_t) (slash - name));
     if (unlinkat(dir->fd, directory, AT_REMOVEDIR) != 0)
         return errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT ||
-               refuse(dir, "remove the directory", directory, fault);
-    return directory_flush(dir->fd) || refuse(dir, "flush the directory of", directory, fault);
+               dir_refuse(dir, "remove the directory", directory, fault);
+    return directory_flush(dir->fd) || dir_refuse(dir, "flush the directory of", directory, fault);
 }
 
+static bool
+dir_remove(struct store *store, const char *name, struct fault *fault)
+{
+    return object_remove((struct dir *) store, name, true, fault);
+}
+
+/* Many, of a dump that nobody can see: what comes back after a loss of power does no harm, and a
+ * flush for each of thousands takes longer than who stops us will wait. */
 static bool
 dir_remove_all(struct store *store, const char *const *names, size_t count, struct fault *fault)
 {
     bool removed = true;
 
     for (size_t i = 0; i < count; i++)
-        removed = dir_remove(store, names[i], fault) && removed;
+        removed = object_remove((struct dir *) store, names[i], false, fault) && removed;
     return removed;
 }
 
@@ -439,6 +313,7 @@ static const struct store_ops dir_ops = {
     .put_begin = dir_put_begin,
     .put_write = dir_put_write,
     .put_commit = dir_put_commit,
+    .settle = dir_settle,
     .put_abort = dir_put_abort,
     .put_swap = dir_put_swap,
     .exists = dir_exists,
@@ -465,10 +340,10 @@ root_open(struct dir *dir, bool create, struct fault *fault)
     dir->fd = open(path, flags);
     if (dir->fd < 0 && errno == ENOENT && create) {
         if (!directories_make(path))
-            return refuse(dir, "make the directory", "", fault);
+            return dir_refuse(dir, "make the directory", "", fault);
         dir->fd = open(path, flags);
     }
-    return dir->fd >= 0 || refuse(dir, "open the directory", "", fault);
+    return dir->fd >= 0 || dir_refuse(dir, "open the directory", "", fault);
 }
 
 struct store *

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -15,6 +16,19 @@ bool
 directory_flush(int fd)
 {
     return fsync(fd) == 0 || errno == EINVAL;
+}
+
+bool
+filesystem_flush_tells(void)
+{
+    static _Atomic int known; /* 1: no, 2: yes */
+    struct utsname name;
+    unsigned major = 0, minor = 0;
+
+    if (known == 0)
+        known = 1 + (uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+                     (major > 5 || (major == 5 && minor >= 8)));
+    return known == 2;
 }
 
 static bool

@@ -12,6 +12,10 @@ enum { DIRECTORY_MODE = 0750, WRITE_BEHIND_BYTES = 4 * 1024 * 1024, ERROR_WORDS_
  * that is no failure.  False with errno. */
 bool directory_flush(int fd);
 
+/* Whether syncfs(2) says that a write has failed: since Linux 5.8.  Before that only an fsync(2) of
+ * each file does. */
+bool filesystem_flush_tells(void);
+
 /* Make every missing part of an absolute path, each flushed in its parent.  False with errno. */
 bool directories_make(const char *path);
 

@@ -208,7 +208,7 @@ text_put(struct store *store, const char *name, const struct text *text,
     }
     *state = MANIFEST_THERE;
     if (store->ops->put_commit(writer, fault))
-        return true;
+        return store->ops->settle(store, fault);
     if (!store->ops->puts_may_arrive && store->ops->exists(store, name, &exists, &unknown) &&
         !exists) {
         *state = MANIFEST_NONE;
@@ -239,7 +239,8 @@ manifest_write(struct store *store, struct manifest *manifest, enum manifest_sta
                             "may have; dump fewer tables at once",
                             manifest->name, text.size, MANIFEST_BYTES_MAX);
     else
-        written = text_put(store, name, &text, state, fault);
+        written = store->ops->settle(store, fault) &&
+                  text_put(store, name, &text, state, fault);
     text_free(&text);
     if (!written)
         return false;

@@ -284,12 +284,22 @@ s3_store_close(struct store *base)
     s3_store_free(store);
 }
 
+/* What a store has answered, it has. */
+static bool
+s3_settle(struct store *store, struct fault *fault)
+{
+    (void) store;
+    (void) fault;
+    return true;
+}
+
 static const struct store_ops s3_store_ops = {
     .name = "s3",
     .puts_may_arrive = true,
     .put_begin = s3_writer_begin,
     .put_write = s3_writer_write,
     .put_commit = s3_writer_commit,
+    .settle = s3_settle,
     .put_abort = s3_writer_abort,
     .put_swap = s3_store_put_swap,
     .exists = s3_store_exists,

@@ -67,7 +67,7 @@ store_write(struct store *store, const char *name, const void *data, size_t size
         store->ops->put_abort(writer);
         return false;
     }
-    return store->ops->put_commit(writer, fault);
+    return store->ops->put_commit(writer, fault) && store->ops->settle(store, fault);
 }
 
 static bool

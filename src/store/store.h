@@ -58,8 +58,13 @@ struct store_ops {
     struct store_writer *(*put_begin)(struct store *, const char *name, struct fault *);
     bool (*put_write)(struct store_writer *, const void *data, size_t size, struct fault *);
 
-    /* Make it visible and durable.  Frees the writer, also when it fails; then nothing is left. */
+    /* Make it visible; durable at the latest by settle().  Frees the writer, also when it fails;
+     * then nothing is left. */
     bool (*put_commit)(struct store_writer *, struct fault *);
+
+    /* Make durable whatever was committed since the store was opened; called before a manifest
+     * names it. */
+    bool (*settle)(struct store *, struct fault *);
 
     /* Free the writer; nothing is left. */
     void (*put_abort)(struct store_writer *);
@@ -127,7 +132,7 @@ void store_close(struct store *store);
 uint64_t store_writer_bytes(const char *url);
 uint64_t store_reader_bytes(const char *url);
 
-/* Write a small object at once. */
+/* Write a small object at once; it is durable then. */
 bool store_write(struct store *store, const char *name, const void *data, size_t size,
                  struct fault *fault);
 

@@ -184,6 +184,28 @@ test_no_rows(void **state)
     bytes_free(&answer.bytes);
 }
 
+/* Statements before the COPY are answered one by one, however the bytes come; libpq sees no row. */
+static void
+test_statements_before(void **state)
+{
+    struct answer answer = {0};
+    (void) state;
+
+    message_add_text(&answer.bytes, 'C', "SET");
+    message_add_text(&answer.bytes, 'C', "LOCK TABLE");
+    answer_make(&answer, "COPY 4");
+    for (answer.piece = 0; answer.piece < 8; answer.piece++) {
+        struct taken taken = {0};
+        struct fault fault = {0};
+        if (!take(&answer, 64, 0, &taken, &fault))
+            fail_msg("%s", fault.text);
+        assert_int_equal(taken.rows.size, strlen(rows_text));
+        assert_memory_equal(taken.rows.data, rows_text, taken.rows.size);
+        bytes_free(&taken.rows);
+    }
+    bytes_free(&answer.bytes);
+}
+
 /* Each piece size; then the sentence must be there.  Takes the answer's bytes. */
 static void
 check_refused(struct answer *answer, const char *sentence)
@@ -392,7 +414,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),       cmocka_unit_test(test_volumes),
-        cmocka_unit_test(test_no_rows),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_no_rows),      cmocka_unit_test(test_statements_before), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_counts),       cmocka_unit_test(test_no_copy),
         cmocka_unit_test(test_lengths),      cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_long_row),     cmocka_unit_test(test_stopped),

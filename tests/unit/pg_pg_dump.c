@@ -40,6 +40,12 @@ child_main(char **argv)
 
     if (strcmp(does, "tell") == 0)
         tell_everything(argv);
+    if (strcmp(does, "tell") == 0 || strcmp(does, "complain") == 0)
+        fwrite("\0data\n\0post\n", 1, 12, stdout);
+    if (strcmp(does, "empty") == 0)
+        fwrite("\0\0", 1, 2, stdout);
+    if (strcmp(does, "break off") == 0)
+        fwrite("pre\n\0da", 1, 7, stdout);
     if (strcmp(does, "fail") == 0) {
         fprintf(stderr, "pg_dump: error: no rights\npg_dump: detail: none at all\n");
         return 1;
@@ -54,6 +60,12 @@ child_main(char **argv)
     if (strcmp(does, "talk") == 0)
         for (int i = 0; i < 100000; i++)
             printf("SELECT %d;\n", i);
+    if (strcmp(does, "talk") == 0)
+        for (int section = 0; section < 2; section++) {
+            putchar('\0');
+            for (int i = 0; i < 100000; i++)
+                printf("SELECT %d;\n", i);
+        }
     return 0;
 }
 
@@ -127,16 +139,41 @@ setting_end(struct setting *setting)
     stop_free(&setting->stop);
 }
 
-static bool
-run(struct setting *setting, enum pg_dump_section section, struct bytes *text, struct fault *fault)
+static void
+open_it(struct setting *setting)
 {
-    struct stage *stage = pg_dump_init(&setting->dump, &setting->conn, &setting->snapshot,
-                                       &setting->catalog, section);
-    bool done = windows_push(stage, NULL, 0, 0, 4096, text, fault);
+    pg_dump_open(&setting->dump, &setting->conn, &setting->snapshot, &setting->catalog);
+}
+
+/* Read the next section through windows of this size. */
+static bool
+section(struct setting *setting, size_t window, struct bytes *text, struct fault *fault)
+{
+    struct stage *stage = pg_dump_section(&setting->dump);
+    bool done = windows_push(stage, NULL, 0, 0, window, text, fault);
     stage_free(stage);
-    if (text != NULL)
-        bytes_add(text, "", 1);
+    bytes_add(text, "", 1);
     return done;
+}
+
+/* Read all of them; texts[i] is the text of one. */
+static bool
+run(struct setting *setting, struct bytes *texts, struct fault *fault)
+{
+    bool done = true;
+
+    open_it(setting);
+    for (int i = 0; i < PG_DUMP_SECTIONS && done; i++)
+        done = section(setting, 4096, &texts[i], fault);
+    pg_dump_close(&setting->dump);
+    return done;
+}
+
+static void
+texts_free(struct bytes *texts)
+{
+    for (int i = 0; i < PG_DUMP_SECTIONS; i++)
+        bytes_free(&texts[i]);
 }
 
 static void
@@ -151,51 +188,55 @@ static void
 test_what_it_gets(void **state)
 {
     struct setting setting;
-    struct bytes text = {0};
+    struct bytes texts[PG_DUMP_SECTIONS] = {0}, *text = &texts[0];
     struct fault fault = {0};
     char host[160];
     (void) state;
 
     setting_begin(&setting, "tell");
-    if (!run(&setting, SECTION_PRE_DATA, &text, &fault))
+    if (!run(&setting, texts, &fault))
         fail_msg("%s", fault.text);
-    assert_holds(&text, "argument --section=pre-data\n");
-    assert_holds(&text, "argument --snapshot=00000003-0000001B-1\n");
-    assert_holds(&text, "variable PGPASSWORD=otter\n");
-    assert_holds(&text, "variable PGDATABASE=d\n");
-    assert_holds(&text, "variable PGUSER=u\n");
-    assert_holds(&text, "variable PGPORT=5432\n");
-    assert_holds(&text, "variable PGCLIENTENCODING=UTF8\n");
-    assert_holds(&text, "variable PGTZ=UTC\n");
-    assert_holds(&text, "variable CHILD_DOES=tell\n");
+    assert_holds(text, "argument --large-objects\n");
+    assert_holds(text, "argument --snapshot=00000003-0000001B-1\n");
+    assert_holds(text, "variable PGPASSWORD=otter\n");
+    assert_holds(text, "variable PGDATABASE=d\n");
+    assert_holds(text, "variable PGUSER=u\n");
+    assert_holds(text, "variable PGPORT=5432\n");
+    assert_holds(text, "variable PGCLIENTENCODING=UTF8\n");
+    assert_holds(text, "variable PGTZ=UTC\n");
+    assert_holds(text, "variable CHILD_DOES=tell\n");
     snprintf(host, sizeof host, "variable PGHOST=%s\n", PQhost(setting.conn.pq));
-    assert_holds(&text, host);
-    assert_holds(&text, "filter exclude table \"s\"\"\".\"out\\nside\"\ngroup");
-    assert_holds(&text, "group own\n");
-    assert_null(strstr((const char *) text.data, "squirrel"));
-    assert_null(strstr((const char *) text.data, "elsewhere"));
-    assert_null(strstr((const char *) text.data, "=other"));
-    assert_null(strstr((const char *) text.data, "PGSERVICE"));
-    assert_null(strstr(strstr((const char *) text.data, "otter") + 1, "otter"));
-    bytes_free(&text);
+    assert_holds(text, host);
+    assert_holds(text, "filter exclude table \"s\"\"\".\"out\\nside\"\ngroup");
+    assert_holds(text, "group own\n");
+    assert_null(strstr((const char *) text->data, "squirrel"));
+    assert_null(strstr((const char *) text->data, "elsewhere"));
+    assert_null(strstr((const char *) text->data, "=other"));
+    assert_null(strstr((const char *) text->data, "PGSERVICE"));
+    assert_null(strstr(strstr((const char *) text->data, "otter") + 1, "otter"));
+    assert_string_equal((char *) texts[1].data, "data\n");
+    assert_string_equal((char *) texts[2].data, "post\n");
+    texts_free(texts);
     setting_end(&setting);
 }
 
+/* The mark between two sections may lie anywhere in a window, and a section may have no text. */
 static void
-test_two_runs(void **state)
+test_sections(void **state)
 {
     (void) state;
-    for (int large = 0; large < 2; large++) {
+    for (size_t window = 1; window < 20; window++) {
         struct setting setting;
-        struct bytes text = {0};
+        struct bytes texts[PG_DUMP_SECTIONS] = {0};
         struct fault fault = {0};
-        setting_begin(&setting, "tell");
-        setting.catalog.has_large_objects = large == 1;
-        assert_true(run(&setting, SECTION_DATA, &text, &fault));
-        assert_holds(&text, "argument --no-data\n");
-        assert_holds(&text, "argument --sequence-data\n");
-        assert_int_equal(strstr((const char *) text.data, "--large-objects") != NULL, large);
-        bytes_free(&text);
+        setting_begin(&setting, window % 2 == 0 ? "empty" : "tell");
+        open_it(&setting);
+        for (int i = 0; i < PG_DUMP_SECTIONS; i++)
+            assert_true(section(&setting, window, &texts[i], &fault));
+        pg_dump_close(&setting.dump);
+        assert_string_equal((char *) texts[1].data, window % 2 == 0 ? "" : "data\n");
+        assert_string_equal((char *) texts[2].data, window % 2 == 0 ? "" : "post\n");
+        texts_free(texts);
         setting_end(&setting);
     }
 }
@@ -204,15 +245,17 @@ static void
 test_long_output(void **state)
 {
     struct setting setting;
-    struct bytes text = {0};
+    struct bytes texts[PG_DUMP_SECTIONS] = {0};
     struct fault fault = {0};
     (void) state;
 
     setting_begin(&setting, "talk");
-    assert_true(run(&setting, SECTION_POST_DATA, &text, &fault));
-    assert_holds(&text, "SELECT 0;\nSELECT 1;\n");
-    assert_string_equal((char *) text.data + text.size - 15, "SELECT 99999;\n");
-    bytes_free(&text);
+    assert_true(run(&setting, texts, &fault));
+    for (int i = 0; i < PG_DUMP_SECTIONS; i++) {
+        assert_memory_equal(texts[i].data, "SELECT 0;\nSELECT 1;\n", 20);
+        assert_string_equal((char *) texts[i].data + texts[i].size - 15, "SELECT 99999;\n");
+    }
+    texts_free(texts);
     setting_end(&setting);
 }
 
@@ -221,11 +264,13 @@ static void
 test_complaints(void **state)
 {
     struct setting setting;
+    struct bytes texts[PG_DUMP_SECTIONS] = {0};
     struct fault fault = {0};
     (void) state;
 
     setting_begin(&setting, "complain");
-    assert_true(run(&setting, SECTION_PRE_DATA, NULL, &fault));
+    assert_true(run(&setting, texts, &fault));
+    texts_free(texts);
     setting_end(&setting);
 }
 
@@ -233,15 +278,18 @@ static void
 check_failure(const char *does, enum err err, const char *sentence)
 {
     struct setting setting;
+    struct bytes texts[PG_DUMP_SECTIONS] = {0};
     struct fault fault = {0};
 
     setting_begin(&setting, does);
-    assert_false(run(&setting, SECTION_PRE_DATA, NULL, &fault));
+    assert_false(run(&setting, texts, &fault));
     assert_int_equal(fault.err, err);
     assert_string_equal(fault.text, sentence);
+    texts_free(texts);
     setting_end(&setting);
 }
 
+/* A child that says that it did well, but has not written every section, has not done well. */
 static void
 test_failures(void **state)
 {
@@ -249,6 +297,8 @@ test_failures(void **state)
     check_failure("fail", ERR_SOURCE, "unable to dump the schema: pg_dump: error: no rights;"
                                       "pg_dump: detail: none at all");
     check_failure("die", ERR_SOURCE, "pg_dump was ended by signal 9: ");
+    check_failure("nothing", ERR_INTERNAL, "pg_dump ended in section 1 of 3");
+    check_failure("break off", ERR_INTERNAL, "pg_dump ended in section 2 of 3");
 }
 
 static void *
@@ -263,13 +313,15 @@ static void
 test_stopped(void **state)
 {
     struct setting setting;
+    struct bytes texts[PG_DUMP_SECTIONS] = {0};
     struct fault fault = {0};
     pthread_t thread;
     (void) state;
 
     setting_begin(&setting, "sleep");
     pthread_create(&thread, NULL, stop_soon, &setting.stop);
-    assert_false(run(&setting, SECTION_PRE_DATA, NULL, &fault));
+    assert_false(run(&setting, texts, &fault));
+    texts_free(texts);
     assert_int_equal(fault.err, ERR_STOPPED);
     pthread_join(thread, NULL);
     setting_end(&setting);
@@ -286,11 +338,13 @@ test_freed_early(void **state)
     (void) state;
 
     setting_begin(&setting, "talk");
-    struct stage *stage = pg_dump_init(&setting.dump, &setting.conn, &setting.snapshot,
-                                       &setting.catalog, SECTION_PRE_DATA);
-    stage_free(stage);
+    pg_dump_close(&setting.dump);
+    open_it(&setting);
+    struct stage *stage = pg_dump_section(&setting.dump);
+    pg_dump_close(&setting.dump);
     assert_int_equal(stage_step(stage, &source, &target, true, &fault), STEP_AGAIN);
-    stage_free(stage);
+    pg_dump_close(&setting.dump);
+    pg_dump_close(&setting.dump);
     setting_end(&setting);
 }
 
@@ -304,14 +358,16 @@ test_no_descriptors(void **state)
     getrlimit(RLIMIT_NOFILE, &before);
     for (int room = 0; room < 5; room++) {
         struct setting setting;
+        struct bytes texts[PG_DUMP_SECTIONS] = {0};
         struct fault fault = {0};
         setting_begin(&setting, "tell");
         few = before;
         few.rlim_cur = (rlim_t) (dup(STDIN_FILENO) + room);
         close((int) few.rlim_cur - room);
         setrlimit(RLIMIT_NOFILE, &few);
-        bool done = run(&setting, SECTION_PRE_DATA, NULL, &fault);
+        bool done = run(&setting, texts, &fault);
         setrlimit(RLIMIT_NOFILE, &before);
+        texts_free(texts);
         assert_false(done);
         assert_int_equal(fault.err, ERR_INTERNAL);
         setting_end(&setting);
@@ -322,7 +378,7 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_it_gets), cmocka_unit_test(test_two_runs),
+        cmocka_unit_test(test_what_it_gets), cmocka_unit_test(test_sections),
         cmocka_unit_test(test_long_output),  cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_failures),     cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_freed_early),  cmocka_unit_test(test_no_descriptors),

@@ -1,0 +1,168 @@
+/* dump_source - the source's end of a dump, or of a copy (dump.h). */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "commands/dump.h"
+#include "pg/recode.h"
+
+bool
+dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
+                 struct fault *fault)
+{
+    const struct {
+        const char *variable, *text;
+        struct patterns *patterns;
+    } lists[] = {
+        {"REPLICA_TABLES", dump->env->tables, &wishes->selection.tables},
+        {"REPLICA_SKIP_TABLES", dump->env->skip_tables, &wishes->selection.skip_tables},
+        {"REPLICA_SKIP_DATA", dump->env->skip_data, &wishes->selection.skip_data},
+    };
+    const char *text;
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        text = lists[i].text;
+        if (conn != NULL)
+            text = pg_recode(conn, &dump->arena, lists[i].variable, text, fault);
+        if (text == NULL ||
+            !patterns_read(&dump->arena, lists[i].variable, text, lists[i].patterns, fault))
+            return false;
+    }
+    text = dump->env->transform;
+    if (conn != NULL)
+        text = pg_recode(conn, &dump->arena, "REPLICA_TRANSFORM", text, fault);
+    wishes->rules = text == NULL ? NULL : rules_read(&dump->arena, text, fault);
+    return wishes->rules != NULL;
+}
+
+bool
+dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
+{
+    struct pg_session *leader = &dump->leader;
+
+    return dump_wishes_read(dump, wishes, NULL, fault) &&
+           pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+           dump_wishes_read(dump, wishes, leader, fault) &&
+           snapshot_export(leader, &dump->snapshot, fault) &&
+           catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
+           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+}
+
+void
+dump_describe(struct dump *dump)
+{
+    struct manifest *manifest = &dump->manifest;
+
+    manifest->replica_version = REPLICA_VERSION;
+    manifest->server_version = arena_text(&dump->arena, pg_version_text(&dump->leader));
+    manifest->database = arena_text(&dump->arena, PQdb(dump->leader.pq));
+    manifest->encoding = arena_text(&dump->arena, pg_encoding(&dump->leader));
+    manifest->lsn = dump->snapshot.lsn;
+    manifest->snapshot = dump->snapshot.id;
+}
+
+bool
+dump_join(struct dump *dump, struct worker *worker, struct fault *fault)
+{
+    worker->copy_out.moved = &dump->progress.rows;
+    return pg_open(&worker->conn, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+           snapshot_import(&worker->conn, &dump->snapshot, fault);
+}
+
+/* Every column that is not generated. */
+static void
+add_columns(struct text *sql, const struct table *table)
+{
+    const char *comma = "";
+
+    for (size_t i = 0; i < table->columns_count; i++) {
+        if (table->columns[i].generated)
+            continue;
+        text_add(sql, comma);
+        text_add_name(sql, table->columns[i].name);
+        comma = ", ";
+    }
+}
+
+/* COPY with every column named.  A query where only some rows are wanted: those that the condition
+ * of an extension's configuration table calls the user's, or those in some blocks, which PostgreSQL
+ * finds by a TID range scan. */
+static void
+copy_statement(struct text *sql, const struct dump_piece *piece)
+{
+    const struct table *table = piece->table;
+    struct text columns = {0};
+
+    add_columns(&columns, table);
+    if (piece->whole && table->condition == NULL) {
+        text_add(sql, "COPY ");
+        text_add_name_pair(sql, table->schema, table->name);
+        if (columns.size > 0)
+            text_addf(sql, " (%s)", text_of(&columns));
+    } else {
+        text_addf(sql, "COPY (SELECT %s FROM ONLY ", text_of(&columns));
+        text_add_name_pair(sql, table->schema, table->name);
+        if (table->condition != NULL)
+            text_addf(sql, " %s", table->condition);
+        else
+            text_addf(sql, " WHERE ctid >= '(%llu,0)'", (unsigned long long) piece->begin);
+        if (table->condition == NULL && piece->end > 0)
+            text_addf(sql, " AND ctid < '(%llu,0)'", (unsigned long long) piece->end);
+        text_add(sql, ")");
+    }
+    text_add(sql, " TO STDOUT");
+    text_free(&columns);
+}
+
+/* The leader holds the same lock.  NOWAIT, for if an ALTER queues between, to wait would be a
+ * deadlock that the server cannot see (research note 4.1.7). */
+static void
+lock_statement(struct text *sql, const struct table *table)
+{
+    text_add(sql, "LOCK TABLE ONLY ");
+    text_add_name_pair(sql, table->schema, table->name);
+    text_add(sql, " IN ACCESS SHARE MODE NOWAIT; ");
+}
+
+bool
+dump_piece_begin(struct worker *worker, const struct dump_piece *piece, struct text *doing,
+                 struct fault *fault)
+{
+    const struct table *table = piece->table;
+    struct text sql = {0};
+
+    text_add(doing, "copy ");
+    text_add_name_pair(doing, table->schema, table->name);
+    lock_statement(&sql, table);
+    copy_statement(&sql, piece);
+    bool done = copy_out_begin(&worker->copy_out, &worker->conn, text_of(doing), text_of(&sql),
+                               fault);
+    text_free(&sql);
+    return done;
+}
+
+void
+dump_piece_end(struct dump *dump, struct dump_piece *piece)
+{
+    const struct table *table = piece->table;
+
+    log_debug("copied %s.%s from block %llu: %llu rows", table->schema, table->name,
+              (unsigned long long) piece->begin, (unsigned long long) piece->rows);
+    if (atomic_fetch_sub(piece->left, 1) == 1)
+        progress_add_table(&dump->progress);
+}
+
+/* Not wanted: statements that a selection has made impossible, and a setting that servers before 17
+ * do not know. */
+bool
+dump_keep_statement(const void *argument, const char *sql)
+{
+    const struct catalog *catalog = argument;
+
+    for (size_t i = 0; i < catalog->lost_count; i++) {
+        size_t size = strlen(catalog->lost[i]);
+        if (strncmp(sql, catalog->lost[i], size) == 0 && strchr(" (;\n", sql[size]) != NULL)
+            return false;
+    }
+    return strcmp(sql, "SET transaction_timeout = 0;") != 0;
+}
