@@ -414,7 +414,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),       cmocka_unit_test(test_volumes),
-        cmocka_unit_test(test_no_rows),      cmocka_unit_test(test_statements_before), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_no_rows),      cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_statements_before),
         cmocka_unit_test(test_counts),       cmocka_unit_test(test_no_copy),
         cmocka_unit_test(test_lengths),      cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_long_row),     cmocka_unit_test(test_stopped),
