@@ -16,8 +16,8 @@
 /* A frame is at least this long, and twice its window: shorter ones would forget too often. */
 enum { FRAME_BYTES_MIN = 4 * 1024 * 1024, LEVEL_TUNED = 3 };
 
-/* Level 3, the default, tuned to COPY's text, in which values begin anywhere and repeat by six bytes
- * and more: no matches shorter than that, and tables and a window that stay in a second-level cache
+/* Level 3, the default, tuned to COPY's text, in which values begin anywhere and repeat by six
+ * bytes and more: no matches shorter than that, and tables and a window that stay in a cache
  * of 1 MiB.  Measured beside `zstd -3`, size and pace: mixed text +0.1 %, 1.16 times; prose +1.0 %,
  * 1.12; jsonb and numbers -3.2 %, 1.21; bytea -6.3 %, 1.16; pagila -3.2 %, 1.12. */
 static const struct {
