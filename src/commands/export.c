@@ -18,7 +18,8 @@
 #include "base/log.h"
 #include "commands/commands.h"
 #include "commands/open_store.h"
-#include "commands/restore.h"
+#include "commands/script.h"
+#include "commands/worker.h"
 #include "pg/sql_target.h"
 
 struct stdout_target {
@@ -81,7 +82,8 @@ struct export {
 static bool
 keep_statement(const void *argument, const char *sql)
 {
-    return statement_wanted(argument, sql);
+    const struct env *env = argument;
+    return script_wants(env->owners, env->privileges, sql);
 }
 
 static bool

@@ -6,7 +6,6 @@
  * The first statement, row or checksum that fails ends it.  A volume's rows become visible only
  * once its checksum was right. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,11 +14,8 @@
 #include "commands/open_store.h"
 #include "commands/restore.h"
 
-struct volume_job {
-    const struct manifest_table *table;
-    const struct manifest_object *volume;
-    unsigned number; /* in the dump */
-};
+/* As in a dump: threads of its own do not pay for a volume that is through before they run. */
+enum { SEAMS_FROM_BYTES = 1024 * 1024 };
 
 bool
 restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault)
@@ -46,24 +42,24 @@ worker_connect(struct worker *worker, struct fault *fault)
 
 /* The way of a volume through a restore: dump.c's corridor walked back. */
 static bool
-volume_restore(struct worker *worker, const struct volume_job *job, const struct text *preamble,
-               struct fault *fault)
+volume_walk(struct worker *worker, const struct manifest_object *volume, const char *path,
+            const struct text *preamble, struct fault *fault)
 {
     struct restore *restore = worker->crew->command;
-    const struct manifest_object *volume = job->volume;
     struct flow *flow = &worker->flow;
-    char path[STORE_NAME_MAX];
+    bool seams = volume->plain_bytes >= SEAMS_FROM_BYTES;
 
-    snprintf(path, sizeof path, "%s/%s", restore->manifest.name, volume->name);
     flow_begin(flow);
     flow_add(flow, store_get_init(&worker->get, restore->store, path, volume->stored_bytes,
                                   volume->sha256));
-    flow_seam(flow);
+    if (seams)
+        flow_seam(flow);
     if (strcmp(restore->manifest.compression, "none") != 0)
         flow_add(flow, decompress_init(&worker->decompress));
     flow_add(flow, frame_off_init(&worker->frame_off, preamble, path, volume->plain_bytes,
                                   &restore->progress.plain_bytes));
-    flow_seam(flow);
+    if (seams)
+        flow_seam(flow);
     flow_add(flow, copy_in_init(&worker->copy_in));
     if (!flow_run(flow, fault))
         return false;
@@ -78,63 +74,54 @@ volume_restore(struct worker *worker, const struct volume_job *job, const struct
 }
 
 static bool
-volume_job(struct worker *worker, size_t index, struct fault *fault)
+volume_load(struct worker *worker, const struct load *load, const struct manifest_object *volume,
+            bool frozen, struct fault *fault)
 {
     struct restore *restore = worker->crew->command;
-    const struct volume_job *job = &restore->queue[index];
+    const struct manifest *manifest = &restore->manifest;
+    const struct manifest_table *table = load->table;
     struct text sql = {0}, doing = {0}, preamble = {0};
+    char path[STORE_NAME_MAX];
+    unsigned number = 0;
 
-    text_addf(&doing, "load %s into ", job->volume->name);
-    text_add_name_pair(&doing, job->table->schema, job->table->name);
-    volume_copy(&sql, job->table);
-    volume_preamble(&preamble, restore->manifest.name, restore->manifest.encoding, job->table,
-                    job->number);
+    snprintf(path, sizeof path, "%s/%s", manifest->name, volume->name);
+    text_addf(&doing, "load %s into ", volume->name);
+    text_add_name_pair(&doing, table->schema, table->name);
+    restore_copy_statement(&sql, table, volume == load->volumes, frozen);
+    volume_number(volume->name, object_suffix(manifest->compression), &number);
+    volume_preamble(&preamble, manifest->name, manifest->encoding, table, number);
     bool done = copy_in_begin(&worker->copy_in, &worker->conn, text_of(&doing), text_of(&sql),
                               fault) &&
-                volume_restore(worker, job, &preamble, fault);
-    if (done && job->volume == &job->table->volumes[job->table->volumes_count - 1])
-        progress_add_table(&restore->progress);
+                volume_walk(worker, volume, path, &preamble, fault);
     if (!done)
-        fault_because(fault, "while restoring %s.%s from %s/%s", job->table->schema,
-                      job->table->name, restore->manifest.name, job->volume->name);
+        fault_because(fault, "while restoring %s.%s from %s", table->schema, table->name, path);
     text_free(&preamble);
     text_free(&doing);
     text_free(&sql);
     return done;
 }
 
-static int
-by_size(const void *left, const void *right)
-{
-    const struct volume_job *a = left, *b = right;
-    if (a->table != b->table && a->table->rows != b->table->rows)
-        return (a->table->rows < b->table->rows) - (a->table->rows > b->table->rows);
-    return (a->number > b->number) - (a->number < b->number);
-}
-
+/* The rows of a frozen load become visible together, once the last checksum was right. */
 static bool
-plan_volumes(struct restore *restore, size_t *tables, struct fault *fault)
+load_job(struct worker *worker, size_t index, struct fault *fault)
 {
-    const struct manifest *manifest = &restore->manifest;
-    size_t volumes = 0;
+    struct restore *restore = worker->crew->command;
+    const struct load *load = &restore->queue[index];
+    uint64_t bytes = 0;
+    bool done = true;
 
-    *tables = 0;
-    for (size_t i = 0; i < manifest->tables_count; i++)
-        volumes += manifest->tables[i].volumes_count;
-    restore->queue = arena_array(&restore->arena, volumes, sizeof *restore->queue);
-    for (size_t i = 0; i < manifest->tables_count; i++) {
-        const struct manifest_table *table = &manifest->tables[i];
-        *tables += table->volumes_count > 0;
-        for (size_t j = 0; j < table->volumes_count; j++) {
-            struct volume_job *job = &restore->queue[restore->queue_count++];
-            *job = (struct volume_job){.table = table, .volume = &table->volumes[j]};
-            if (!volume_number(job->volume->name, object_suffix(manifest->compression),
-                               &job->number))
-                return fault_set(fault, ERR_INTEGRITY, "%s is no volume's name", job->volume->name);
-        }
-    }
-    qsort(restore->queue, restore->queue_count, sizeof *restore->queue, by_size);
-    return true;
+    for (size_t i = 0; i < load->volumes_count; i++)
+        bytes += load->volumes[i].plain_bytes;
+    bool frozen = load->whole && restore_freezes(restore, load->table, bytes);
+    for (size_t i = 0; i < load->volumes_count && done; i++)
+        done = volume_load(worker, load, &load->volumes[i], frozen, fault);
+    if (done && frozen)
+        done = pg_run(&worker->conn, "commit the rows of a table", "COMMIT", fault) ||
+               fault_because(fault, "while restoring %s.%s", load->table->schema,
+                             load->table->name);
+    if (done && load->last)
+        progress_add_table(&restore->progress);
+    return done;
 }
 
 /* The pieces are one text: a transaction may begin in one and end in the next. */
@@ -155,11 +142,12 @@ restore_walk(struct restore *restore, struct fault *fault)
     const struct manifest *manifest = &restore->manifest;
     struct crew crew = {.env = restore->env, .stop = restore->stop, .command = restore,
                         .jobs_count = restore->queue_count, .begin = worker_connect,
-                        .job = volume_job};
+                        .job = load_job};
 
     return restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
-           crew_run(&crew, restore->workers, fault) && data_restore(restore, fault) &&
+           restore_thaws(restore, fault) && crew_run(&crew, restore->workers, fault) &&
+           data_restore(restore, fault) &&
            restore_sql(restore, &manifest->post_data, true, fault) && restore_check(restore, fault);
 }
 
@@ -186,8 +174,8 @@ restore_command(struct restore *restore, struct fault *fault)
     if (restore->store == NULL ||
         !manifest_read(restore->store, restore->env->dump, &restore->arena, &restore->manifest,
                        fault) ||
-        !plan_volumes(restore, &tables, fault) ||
         !crew_size(restore->env, false, &restore->workers, fault) ||
+        !restore_plan(restore, &tables, fault) ||
         !restore_connect(restore, &restore->conn, fault))
         return false;
     log_info("restoring %s (%s, PostgreSQL %s, %s) into %s (PostgreSQL %s)", restore->manifest.name,

@@ -2,7 +2,8 @@
  *
  *     restore.c         the way of the bytes: objects, volumes, workers
  *     restore_empty.c   is the destination empty?  REPLICA_CLEAN makes it so
- *     restore_sql.c     statements of pre-data, data and post-data, some of them beside each other
+ *     restore_load.c    which worker loads what, and whether frozen
+ *     restore_sql.c     statements of pre-data, data and post-data
  *     restore_check.c   rows counted against the manifest, ANALYZE
  *
  * Life:   one per run of the command.   Threads: the crew's workers read it. */
@@ -13,6 +14,21 @@
 #include "pg/sql_target.h"
 #include "store/manifest.h"
 
+/* One job of a worker: a volume, or all volumes of a table, then in one transaction. */
+struct load {
+    const struct manifest_table *table;
+    const struct manifest_object *volumes;
+    size_t volumes_count;
+    bool last;                    /* of its table */
+    bool whole;
+};
+
+/* Tables whose rows TRUNCATE must not, or may not, remove: sorted. */
+struct thaws {
+    const char **names;           /* schema, zero byte, name */
+    size_t count;
+};
+
 struct restore {
     const struct env *env;
     struct stop *stop;
@@ -21,8 +37,9 @@ struct restore {
     struct manifest manifest;
     struct pg_session conn;       /* runs whatever has to be in order */
     unsigned workers;
-    struct volume_job *queue;     /* volumes, those of the largest tables first */
+    struct load *queue;           /* what to load, of the largest tables first */
     size_t queue_count;
+    struct thaws thaws;           /* tables that can't be loaded frozen */
     struct progress progress;
 };
 
@@ -36,6 +53,24 @@ bool restore_empty(struct restore *restore, struct fault *fault);
 bool restore_leftovers(struct restore *restore, unsigned long *count, char **example,
                        struct fault *fault);
 
+/* Fill the queue from the manifest, whose volumes must bear a volume's name (ERR_INTEGRITY).
+ * tables receives how many have rows to load. */
+bool restore_plan(struct restore *restore, size_t *tables, struct fault *fault);
+
+/* Ask the destination, once the tables are there, which of them can't be loaded frozen. */
+bool restore_thaws(struct restore *restore, struct fault *fault);
+
+/* Whether a table may be loaded by COPY FREEZE: in the transaction that has just emptied it.  Its
+ * rows then need neither hint bits nor a vacuum, and count(*) finds them by an index.  bytes is
+ * what there is to load: for little, a new file for the table costs more than it brings. */
+bool restore_freezes(const struct restore *restore, const struct manifest_table *table,
+                     uint64_t bytes);
+
+/* Add the statements that begin a frozen load, up to COPY's; and its option.  frozen false: just
+ * the COPY. */
+void restore_copy_statement(struct text *sql, const struct manifest_table *table, bool begin,
+                            bool frozen);
+
 /* Read one SQL object of the dump, checked against the manifest, and hand over each statement. */
 bool restore_statements(struct restore *restore, const struct manifest_object *object,
                         sql_statement_fn *statement, void *argument, struct fault *fault);
@@ -45,9 +80,9 @@ bool restore_statements(struct restore *restore, const struct manifest_object *o
 bool restore_sql(struct restore *restore, const struct manifest_object *object, bool parallel,
                  struct fault *fault);
 
-/* Whether a statement is wanted under REPLICA_OWNERS and REPLICA_PRIVILEGES; for restore and
- * export. */
-bool statement_wanted(const struct env *env, const char *sql);
+/* A runner of statements on the restore's connections, some of them beside each other when parallel
+ * is set; script.h. */
+struct script *restore_script(struct restore *restore, bool parallel, struct fault *fault);
 
 /* Count the rows of every table against the manifest, and ANALYZE. */
 bool restore_check(struct restore *restore, struct fault *fault);

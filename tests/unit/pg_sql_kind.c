@@ -17,24 +17,24 @@ static const struct {
     {SQL_SERIAL, ""},
     {SQL_SERIAL, ";"},
 
-    {SQL_PARALLEL, "CREATE INDEX a_idx ON public.a USING btree (b);"},
-    {SQL_PARALLEL, "CREATE UNIQUE INDEX a_idx ON ONLY public.a USING btree (b);"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY public.orders\n"
+    {SQL_INDEX, "CREATE INDEX a_idx ON public.a USING btree (b);"},
+    {SQL_INDEX, "CREATE UNIQUE INDEX a_idx ON ONLY public.a USING btree (b);"},
+    {SQL_KEY, "ALTER TABLE ONLY public.orders\n"
                    "    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY \"Awkward \"\"Zoo\"\"\".\"T.x\"\n"
+    {SQL_KEY, "ALTER TABLE ONLY \"Awkward \"\"Zoo\"\"\".\"T.x\"\n"
                    "    ADD CONSTRAINT \"pk \"\"it\"\"\" PRIMARY KEY (a) WITH (fillfactor='50');"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT \"a\n"
+    {SQL_KEY, "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT \"a\n"
                    "    ADD CONSTRAINT b PRIMARY KEY (\" UNIQUE (begin);"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY public.t\n"
+    {SQL_KEY, "ALTER TABLE ONLY public.t\n"
                    "    ADD CONSTRAINT t_key UNIQUE NULLS NOT DISTINCT (a);"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY s.bookings\n"
+    {SQL_KEY, "ALTER TABLE ONLY s.bookings\n"
                    "    ADD CONSTRAINT x EXCLUDE USING gist (room WITH =, during WITH &&);"},
-    {SQL_PARALLEL, "ALTER TABLE ONLY \xd0\xba.\xd1\x82\n    ADD CONSTRAINT a$1 UNIQUE (a);"},
+    {SQL_KEY, "ALTER TABLE ONLY \xd0\xba.\xd1\x82\n    ADD CONSTRAINT a$1 UNIQUE (a);"},
 
-    {SQL_SERIAL, "ALTER TABLE ONLY public.a\n"
-                 "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
-    {SQL_SERIAL, "ALTER TABLE ONLY public.\"a\n    ADD CONSTRAINT b PRIMARY KEY (\"\n"
-                 "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
+    {SQL_FOREIGN_KEY, "ALTER TABLE ONLY public.a\n"
+                      "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
+    {SQL_FOREIGN_KEY, "ALTER TABLE ONLY public.\"a\n    ADD CONSTRAINT b PRIMARY KEY (\"\n"
+                      "    ADD CONSTRAINT a_fkey FOREIGN KEY (b) REFERENCES public.b(id);"},
     {SQL_SERIAL, "ALTER TABLE public.a\n"
                  "    ADD CONSTRAINT \"not valid\" CHECK ((a > 0)) NOT VALID;"},
     {SQL_SERIAL, "ALTER TABLE ONLY public.a ATTACH PARTITION public.b FOR VALUES IN (1);"},
@@ -80,8 +80,8 @@ test_kinds(void **state)
 {
     (void) state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (sql_kind(cases[i].sql) != cases[i].kind)
-            fail_msg("<<%s>> is of kind %d", cases[i].sql, sql_kind(cases[i].sql));
+        if (sql_facts(cases[i].sql).kind != cases[i].kind)
+            fail_msg("<<%s>> is of kind %d", cases[i].sql, sql_facts(cases[i].sql).kind);
 }
 
 /* No prefix of a statement is read beyond its end. */
@@ -94,10 +94,74 @@ test_prefixes(void **state)
             char *prefix = test_malloc(size + 1);
             memcpy(prefix, cases[i].sql, size);
             prefix[size] = '\0';
-            assert_in_range(sql_kind(prefix), SQL_SERIAL, SQL_PRIVILEGE);
+            struct text index = {0}, constraint = {0};
+            assert_in_range(sql_facts(prefix).kind, SQL_SERIAL, SQL_PRIVILEGE);
+            assert_false(sql_key_split(prefix, &index, &constraint));
+            assert_int_equal(index.size + constraint.size, 0);
             test_free(prefix);
         }
     }
+}
+
+static void
+check_tables(const char *sql, const char *first, const char *second)
+{
+    struct sql_facts facts = sql_facts(sql);
+    const char *wanted[] = {first, second};
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(facts.tables[i].size, strlen(wanted[i]));
+        if (facts.tables[i].size > 0)
+            assert_memory_equal(facts.tables[i].text, wanted[i], strlen(wanted[i]));
+    }
+}
+
+static void
+test_tables(void **state)
+{
+    (void) state;
+    check_tables("CREATE INDEX i ON ONLY public.a USING btree (b);", "public.a", "");
+    check_tables("CREATE UNIQUE INDEX \"i ON x\" ON \"S\".\"a \"\"b\" USING hash (c);",
+                 "\"S\".\"a \"\"b\"", "");
+    check_tables("ALTER TABLE ONLY s.t\n    ADD CONSTRAINT c EXCLUDE USING gist (a WITH =);", "s.t",
+                 "");
+    check_tables("ALTER TABLE s.t\n    ADD CONSTRAINT c FOREIGN KEY (a, \"b) REFERENCES x\") "
+                 "REFERENCES \"S\".u(x, y) ON DELETE CASCADE NOT VALID;", "s.t", "\"S\".u");
+    check_tables("ALTER TABLE ONLY s.t\n    ADD CONSTRAINT c FOREIGN KEY (a, PERIOD b) REFERENCES "
+                 "s.u(a, PERIOD b);", "", "");
+    check_tables("ALTER TABLE s.t\n    ADD CONSTRAINT c CHECK ((a > 0));", "", "");
+}
+
+#define ALTER "ALTER TABLE ONLY s.t\n    ADD CONSTRAINT c "
+
+static void
+check_split(const char *sql, const char *index, const char *constraint)
+{
+    struct text one = {0}, other = {0};
+
+    assert_int_equal(sql_key_split(sql, &one, &other), index != NULL);
+    assert_string_equal(text_of(&one), index == NULL ? "" : index);
+    assert_string_equal(text_of(&other), index == NULL ? "" : constraint);
+    text_free(&one);
+    text_free(&other);
+}
+
+static void
+test_split(void **state)
+{
+    (void) state;
+    check_split(ALTER "PRIMARY KEY (id);", "CREATE UNIQUE INDEX c ON s.t (id);",
+                "ALTER TABLE ONLY s.t ADD CONSTRAINT c PRIMARY KEY USING INDEX c;");
+    check_split(ALTER "UNIQUE (a, \"b, c)\") INCLUDE (d, e) DEFERRABLE INITIALLY DEFERRED;",
+                "CREATE UNIQUE INDEX c ON s.t (a, \"b, c)\") INCLUDE (d, e);",
+                "ALTER TABLE ONLY s.t ADD CONSTRAINT c UNIQUE USING INDEX c DEFERRABLE "
+                "INITIALLY DEFERRED;");
+    check_split(ALTER "UNIQUE NULLS NOT DISTINCT (a);", NULL, NULL);
+    check_split(ALTER "PRIMARY KEY (id) WITH (fillfactor='50');", NULL, NULL);
+    check_split(ALTER "PRIMARY KEY (a, b WITHOUT OVERLAPS);", NULL, NULL);
+    check_split(ALTER "EXCLUDE USING gist (a WITH =);", NULL, NULL);
+    check_split(ALTER "PRIMARY KEY (id); DROP TABLE x;", NULL, NULL);
+    check_split(ALTER "PRIMARY KEY USING INDEX c;", NULL, NULL);
 }
 
 int
@@ -106,6 +170,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,169 @@
+/* restore_load - which worker loads what, and whether frozen (restore.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/restore.h"
+
+enum { FREEZE_FROM_BYTES = 1024 * 1024 };
+
+static uint64_t
+table_bytes(const struct manifest_table *table)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < table->volumes_count; i++)
+        bytes += table->volumes[i].plain_bytes;
+    return bytes;
+}
+
+struct sized {
+    const struct manifest_table *table;
+    uint64_t bytes;
+};
+
+static int
+by_size(const void *left, const void *right)
+{
+    const struct sized *a = left, *b = right;
+    return a->bytes != b->bytes ? (a->bytes < b->bytes) - (a->bytes > b->bytes)
+                                : (a->table > b->table) - (a->table < b->table);
+}
+
+static void
+load_add(struct restore *restore, const struct manifest_table *table, size_t first, size_t count)
+{
+    restore->queue[restore->queue_count++] = (struct load){
+        .table = table,
+        .volumes = &table->volumes[first],
+        .volumes_count = count,
+        .last = first + count == table->volumes_count,
+        .whole = count == table->volumes_count,
+    };
+}
+
+/* Names come from outside, and become paths. */
+static bool
+names_check(const struct manifest *manifest, const struct manifest_table *table,
+            struct fault *fault)
+{
+    const char *suffix = object_suffix(manifest->compression);
+    unsigned number;
+
+    for (size_t i = 0; i < table->volumes_count; i++)
+        if (!volume_number(table->volumes[i].name, suffix, &number))
+            return fault_set(fault, ERR_INTEGRITY, "%s is no volume's name",
+                             table->volumes[i].name);
+    return true;
+}
+
+/* A table that is no more than a worker's share of all is one worker's: then it can be frozen, and
+ * nobody waits for another one's extension of the file.  A larger one would leave the other workers
+ * idle in the end, so its volumes are shared out. */
+bool
+restore_plan(struct restore *restore, size_t *tables, struct fault *fault)
+{
+    const struct manifest *manifest = &restore->manifest;
+    struct sized *sized = arena_array(&restore->arena, manifest->tables_count, sizeof *sized);
+    size_t volumes = 0, count = 0;
+    uint64_t all = 0;
+
+    for (size_t i = 0; i < manifest->tables_count; i++) {
+        const struct manifest_table *table = &manifest->tables[i];
+        if (!names_check(manifest, table, fault))
+            return false;
+        if (table->volumes_count == 0)
+            continue;
+        sized[count++] = (struct sized){.table = table, .bytes = table_bytes(table)};
+        volumes += table->volumes_count;
+        all += table_bytes(table);
+    }
+    qsort(sized, count, sizeof *sized, by_size);
+    restore->queue = arena_array(&restore->arena, volumes, sizeof *restore->queue);
+    for (size_t i = 0; i < count; i++) {
+        const struct manifest_table *table = sized[i].table;
+        if (sized[i].bytes <= all / restore->workers) {
+            load_add(restore, table, 0, table->volumes_count);
+            continue;
+        }
+        for (size_t j = 0; j < table->volumes_count; j++)
+            load_add(restore, table, j, 1);
+    }
+    *tables = count;
+    return true;
+}
+
+/* An extension's table holds rows of the extension's own. */
+static const char thaws_sql[] =
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND"
+    " (NOT pg_catalog.has_table_privilege(c.oid, 'TRUNCATE') OR EXISTS (SELECT FROM"
+    "  pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid"
+    "  AND d.deptype = 'e'))";
+
+static int
+by_names(const void *left, const void *right)
+{
+    const char *const *a = left, *const *b = right;
+    int schema = strcmp(*a, *b);
+    return schema != 0 ? schema : strcmp(*a + strlen(*a) + 1, *b + strlen(*b) + 1);
+}
+
+static const char *
+pair(struct arena *arena, const char *schema, const char *name)
+{
+    size_t first = strlen(schema) + 1, second = strlen(name) + 1;
+    char *both = arena_take(arena, first + second);
+
+    memcpy(both, schema, first);
+    memcpy(both + first, name, second);
+    return both;
+}
+
+bool
+restore_thaws(struct restore *restore, struct fault *fault)
+{
+    struct thaws *thaws = &restore->thaws;
+    PGresult *result = pg_query(&restore->conn, "look which tables can be loaded frozen",
+                                thaws_sql, fault);
+    if (result == NULL)
+        return false;
+    thaws->count = (size_t) PQntuples(result);
+    thaws->names = arena_array(&restore->arena, thaws->count, sizeof *thaws->names);
+    for (size_t i = 0; i < thaws->count; i++)
+        thaws->names[i] = pair(&restore->arena, PQgetvalue(result, (int) i, 0),
+                               PQgetvalue(result, (int) i, 1));
+    qsort(thaws->names, thaws->count, sizeof *thaws->names, by_names);
+    PQclear(result);
+    return true;
+}
+
+bool
+restore_freezes(const struct restore *restore, const struct manifest_table *table, uint64_t bytes)
+{
+    const struct thaws *thaws = &restore->thaws;
+    struct arena arena = {0};
+
+    /* PostgreSQL refuses it for a partitioned table. */
+    if (bytes < FREEZE_FROM_BYTES || table->into_name != NULL)
+        return false;
+    const char *wanted = pair(&arena, table->schema, table->name);
+    bool found = thaws->count > 0 && bsearch(&wanted, thaws->names, thaws->count,
+                                             sizeof *thaws->names, by_names) != NULL;
+    arena_free(&arena);
+    return !found;
+}
+
+void
+restore_copy_statement(struct text *sql, const struct manifest_table *table, bool begin,
+                       bool frozen)
+{
+    if (begin && frozen) {
+        text_add(sql, "BEGIN; TRUNCATE ONLY ");
+        text_add_name_pair(sql, table->schema, table->name);
+        text_add(sql, "; ");
+    }
+    volume_copy(sql, table);
+    if (frozen)
+        text_add(sql, " WITH (FREEZE)");
+}

@@ -1,0 +1,326 @@
+/* script - see script.h. */
+#include "commands/script.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "commands/families.h"
+#include "commands/script_queue.h"
+#include "flow/flow.h"
+#include "pg/sql_kind.h"
+
+enum {
+    SHOWN_BYTES = 160,       /* of a failed statement */
+    DEADLOCK_TRIES = 5,
+    DEADLOCK_PAUSE_MS = 200,
+};
+
+struct helper {
+    struct script *script;
+    struct pg_session conn;
+    pthread_t thread;
+};
+
+/* The first failure ends it all: what waits is dropped, and the stop switch ends what other helpers
+ * are at, which may take hours. */
+struct script {
+    struct script_config config;
+    struct helper helpers[SCRIPT_HELPERS_MAX];
+    unsigned helpers_count;
+    struct families families;
+    bool families_known;
+    enum sql_kind running;   /* of the statements in the queue: SQL_FOREIGN_KEY or not */
+    pthread_mutex_t lock;    /* of all that follows */
+    pthread_cond_t changed;
+    struct script_queue queue;
+    bool ended;
+    struct fault fault;      /* of the first helper that failed */
+};
+
+bool
+script_wants(bool owners, bool privileges, const char *sql)
+{
+    enum sql_kind kind = sql_facts(sql).kind;
+    return (kind != SQL_OWNER || owners) && (kind != SQL_PRIVILEGE || privileges);
+}
+
+/* How much of a statement may be shown: these hold passwords behind their first quote. */
+static size_t
+statement_open_bytes(const char *sql)
+{
+    static const char *const secretive[] = {"CREATE USER MAPPING ", "CREATE SERVER ",
+                                            "CREATE SUBSCRIPTION ", "CREATE FOREIGN "};
+
+    for (size_t i = 0; i < sizeof secretive / sizeof *secretive; i++)
+        if (strncmp(sql, secretive[i], strlen(secretive[i])) == 0)
+            return strcspn(sql, "'");
+    return strlen(sql);
+}
+
+/* The beginning of a statement, in one line, for the sentence that says which one failed. */
+static void
+statement_show(char *shown, const char *sql)
+{
+    const char *end = sql + statement_open_bytes(sql);
+    size_t used = 0;
+
+    for (; sql < end && used < SHOWN_BYTES - 4; sql++) {
+        bool blank = *sql == '\n' || *sql == '\t' || *sql == ' ';
+        if (!blank || (used > 0 && shown[used - 1] != ' '))
+            shown[used++] = blank ? ' ' : *sql;
+    }
+    snprintf(shown + used, 4, "%s", *sql == '\0' ? "" : "...");
+}
+
+static bool
+statement_run(struct pg_session *conn, const char *sql, struct fault *fault)
+{
+    char doing[SHOWN_BYTES + 16] = "run «";
+    statement_show(doing + strlen(doing), sql);
+    strcat(doing, "»"); /* lint: room for it is in the array's size */
+
+    for (int tried = 1;; tried++) {
+        struct fault failed = {0};
+        if (pg_run(conn, doing, sql, &failed))
+            return true;
+        /* The second net: locks that the queue does not know of. */
+        if (strcmp(conn->sqlstate, "40P01") != 0 || tried == DEADLOCK_TRIES) {
+            fault_hand_over(fault, &failed);
+            return false;
+        }
+        if (stop_wait(conn->stop, -1, 0, DEADLOCK_PAUSE_MS * tried, fault) < 0)
+            return false;
+    }
+}
+
+/* A helper has failed; the lock is held. */
+static void
+script_fail(struct script *script, const struct fault *fault)
+{
+    fault_hand_over(&script->fault, fault);
+    queue_clear(&script->queue);
+    stop_request(script->config.conn->stop, 0);
+}
+
+/* The connection is closed here, so that of many statements under way all are cancelled at once. */
+static void *
+helper_run(void *argument)
+{
+    struct helper *helper = argument;
+    struct script *script = helper->script;
+    struct script_task *task;
+
+    pthread_mutex_lock(&script->lock);
+    for (;;) {
+        while ((task = queue_pick(&script->queue)) == NULL && !script->ended)
+            pthread_cond_wait(&script->changed, &script->lock);
+        if (task == NULL)
+            break;
+        pthread_cond_broadcast(&script->changed);
+        pthread_mutex_unlock(&script->lock);
+
+        struct fault fault = {0};
+        bool done = statement_run(&helper->conn, task->sql, &fault);
+
+        pthread_mutex_lock(&script->lock);
+        queue_done(&script->queue, task, done && script->fault.err == ERR_NONE);
+        if (!done)
+            script_fail(script, &fault);
+        pthread_cond_broadcast(&script->changed);
+    }
+    pthread_mutex_unlock(&script->lock);
+    pg_close(&helper->conn);
+    return NULL;
+}
+
+/* Wait until no helper works and nothing waits; the first failure of any is the script's. */
+static bool
+script_settle(struct script *script, struct fault *fault)
+{
+    pthread_mutex_lock(&script->lock);
+    while (script->queue.running + script->queue.waiting > 0)
+        pthread_cond_wait(&script->changed, &script->lock);
+    fault_hand_over(fault, &script->fault);
+    pthread_mutex_unlock(&script->lock);
+    return fault->err == ERR_NONE;
+}
+
+static bool
+script_everywhere(struct script *script, const char *sql, struct fault *fault)
+{
+    if (!statement_run(script->config.conn, sql, fault))
+        return false;
+    for (unsigned i = 0; i < script->helpers_count; i++)
+        if (!statement_run(&script->helpers[i].conn, sql, fault))
+            return false;
+    return true;
+}
+
+/* Give a statement to the helpers. */
+static bool
+script_offer(struct script *script, const char *sql, const char *then,
+             const char *const tables[static TASK_TABLES], bool exclusive, struct fault *fault)
+{
+    pthread_mutex_lock(&script->lock);
+    while (script->queue.waiting >= SCRIPT_WAITING_MAX && script->fault.err == ERR_NONE)
+        pthread_cond_wait(&script->changed, &script->lock);
+    fault_hand_over(fault, &script->fault);
+    if (fault->err == ERR_NONE)
+        queue_add(&script->queue, sql, then, tables, exclusive);
+    pthread_cond_broadcast(&script->changed);
+    pthread_mutex_unlock(&script->lock);
+    return fault->err == ERR_NONE;
+}
+
+/* Which tables a statement locks, and how; a key whose index can be built beside others is cut. */
+static bool
+script_plan(struct script *script, const char *sql, const struct sql_facts *facts,
+            struct fault *fault)
+{
+    struct text names[TASK_TABLES] = {0}, index = {0}, constraint = {0};
+    const char *tables[TASK_TABLES] = {0};
+    bool partitioned = false;
+
+    for (size_t i = 0; i < TASK_TABLES && facts->tables[i].size > 0; i++) {
+        text_add_bytes(&names[i], facts->tables[i].text, facts->tables[i].size);
+        const struct family_member *member = families_find(&script->families, text_of(&names[i]));
+        tables[i] = member == NULL ? text_of(&names[i]) : member->root;
+        partitioned = partitioned || (member != NULL && member->partitioned);
+    }
+    bool cut = facts->kind == SQL_KEY && !partitioned && sql_key_split(sql, &index, &constraint);
+    bool done = cut ? script_offer(script, text_of(&index), text_of(&constraint), tables, false,
+                                   fault)
+                    : script_offer(script, sql, NULL, tables, facts->kind != SQL_INDEX, fault);
+    text_free(&index);
+    text_free(&constraint);
+    for (size_t i = 0; i < TASK_TABLES; i++)
+        text_free(&names[i]);
+    return done;
+}
+
+/* Foreign keys need the keys that they refer to, and nothing needs them. */
+static bool
+script_beside(struct script *script, const char *sql, const struct sql_facts *facts,
+              struct fault *fault)
+{
+    bool foreign = facts->kind == SQL_FOREIGN_KEY, was = script->running == SQL_FOREIGN_KEY;
+
+    if (foreign != was && !script_settle(script, fault))
+        return false;
+    script->running = facts->kind;
+    if (!script->families_known &&
+        !families_read(&script->families, script->config.conn, fault))
+        return false;
+    script->families_known = true;
+    return script_plan(script, sql, facts, fault);
+}
+
+bool
+script_statement(void *argument, const char *sql, struct fault *fault)
+{
+    struct script *script = argument;
+    const struct script_config *config = &script->config;
+    struct sql_facts facts = sql_facts(sql);
+
+    if (!script_wants(config->owners, config->privileges, sql))
+        return true;
+    if (script->helpers_count > 0 && (facts.kind == SQL_INDEX || facts.kind == SQL_KEY ||
+                                      facts.kind == SQL_FOREIGN_KEY))
+        return script_beside(script, sql, &facts, fault);
+    if (!script_settle(script, fault))
+        return false;
+    return facts.kind == SQL_SESSION ? script_everywhere(script, sql, fault)
+                                     : statement_run(config->conn, sql, fault);
+}
+
+/* How much memory the destination may use to build an index: not less than it is set to, else its
+ * share of an eighth of what its effective_cache_size says, 1 GiB at most.  (PostgreSQL's defaults,
+ * 4 GiB and 64 MiB, give two helpers 256 MiB each.) */
+static bool
+memory_allow(struct pg_session *conn, unsigned helpers, struct fault *fault)
+{
+    struct text sql = {0};
+
+    text_addf(&sql, "SELECT pg_catalog.set_config('maintenance_work_mem', greatest(m.setting::int8,"
+                    " least(1048576, c.setting::int8 / %u))::text || 'kB', false)"
+                    " FROM pg_catalog.pg_settings m, pg_catalog.pg_settings c"
+                    " WHERE m.name = 'maintenance_work_mem' AND c.name = 'effective_cache_size'",
+              helpers);
+    bool done = pg_run(conn, "prepare a connection that builds indexes", text_of(&sql), fault);
+    text_free(&sql);
+    return done;
+}
+
+static bool
+helpers_start(struct script *script, struct fault *fault)
+{
+    const struct script_config *config = &script->config;
+    unsigned wanted = config->helpers < SCRIPT_HELPERS_MAX ? config->helpers : SCRIPT_HELPERS_MAX;
+    pthread_attr_t attributes;
+    bool done = true;
+
+    if (wanted < 2)
+        return memory_allow(config->conn, 1, fault);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, FLOW_STACK_BYTES);
+    while (done && script->helpers_count < wanted) {
+        struct helper *helper = &script->helpers[script->helpers_count];
+        helper->script = script;
+        done = config->connect(config->argument, &helper->conn, fault) &&
+               memory_allow(&helper->conn, wanted, fault);
+        if (done && pthread_create(&helper->thread, &attributes, helper_run, helper) != 0)
+            done = fault_set(fault, ERR_INTERNAL, "unable to start a thread");
+        if (done)
+            script->helpers_count++;
+        else
+            pg_close(&helper->conn);
+    }
+    pthread_attr_destroy(&attributes);
+    return done;
+}
+
+struct script *
+script_begin(const struct script_config *config, struct fault *fault)
+{
+    struct script *script = calloc(1, sizeof *script);
+
+    if (script == NULL)
+        memory_exhausted(sizeof *script);
+    script->config = *config;
+    pthread_mutex_init(&script->lock, NULL);
+    pthread_cond_init(&script->changed, NULL);
+    if (helpers_start(script, fault))
+        return script;
+    script_end(script, fault, &(struct fault){0});
+    return NULL;
+}
+
+bool
+script_end(struct script *script, const struct fault *walked, struct fault *fault)
+{
+    struct fault settled = {0};
+
+    if (script == NULL)
+        return false;
+    if (walked->err == ERR_NONE)
+        script_settle(script, &settled);
+    pthread_mutex_lock(&script->lock);
+    queue_clear(&script->queue);
+    script->ended = true;
+    pthread_cond_broadcast(&script->changed);
+    pthread_mutex_unlock(&script->lock);
+    for (unsigned i = 0; i < script->helpers_count; i++)
+        pthread_join(script->helpers[i].thread, NULL);
+
+    if (walked->err == ERR_NONE || walked->err == ERR_STOPPED)
+        fault_hand_over(fault, &script->fault);
+    fault_hand_over(fault, walked);
+    families_free(&script->families);
+    pthread_cond_destroy(&script->changed);
+    pthread_mutex_destroy(&script->lock);
+    free(script);
+    return fault->err == ERR_NONE;
+}
