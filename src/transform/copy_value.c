@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/copy.h"
+#include "transform/words.h"
+
 static const char letters[] = "bfnrtv", letter_bytes[] = "\b\f\n\r\t\v";
 
 bool
@@ -47,6 +50,17 @@ escape_read(const uint8_t *data, size_t size, bool cut, uint8_t *byte)
     return cut && at == size && at < most ? 0 : at;
 }
 
+bool
+copy_value_is_plain(const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+
+    for (; size - at >= WORD_BYTES; at += WORD_BYTES)
+        if (word_has(word_load(data + at), '\\'))
+            return false;
+    return at == size || !word_has(word_load_few(data + at, size - at), '\\');
+}
+
 size_t
 copy_value_read(uint8_t *data, size_t size, bool cut)
 {
@@ -71,17 +85,57 @@ copy_value_read(uint8_t *data, size_t size, bool cut)
     return to;
 }
 
-size_t
-copy_value_write(const uint8_t *data, size_t size, uint8_t *target)
+/* What stands behind the backslash for this byte; 0: it needs none. */
+static uint8_t
+letter_of(uint8_t byte)
+{
+    static const char by_byte[] = "btnvfr"; /* from \b, 8, to \r, 13 */
+
+    if (byte >= '\b' && byte <= '\r')
+        return (uint8_t) by_byte[byte - '\b'];
+    return byte == '\\' ? byte : 0;
+}
+
+static size_t
+bytes_write(const uint8_t *data, size_t size, uint8_t *target)
 {
     size_t to = 0;
 
     for (size_t i = 0; i < size; i++) {
-        const char *byte =
-            data[i] > '\r' ? NULL : memchr(letter_bytes, data[i], sizeof letters - 1);
-        if (byte != NULL || data[i] == '\\')
+        uint8_t letter = letter_of(data[i]);
+        if (letter != 0)
             target[to++] = '\\';
-        target[to++] = byte != NULL ? (uint8_t) letters[byte - letter_bytes] : data[i];
+        target[to++] = letter != 0 ? letter : data[i];
     }
     return to;
+}
+
+/* Whether eight bytes may need an escape. */
+static bool
+word_is_doubtful(uint64_t word)
+{
+    return word_has_below(word, '\r' + 1) || word_has(word, '\\');
+}
+
+size_t
+copy_value_write(const uint8_t *data, size_t size, uint8_t *target)
+{
+    size_t at = 0, to = 0;
+
+    for (; size - at >= WORD_BYTES; at += WORD_BYTES) {
+        uint64_t word = word_load(data + at);
+        if (word_is_doubtful(word)) {
+            to += bytes_write(data + at, WORD_BYTES, target + to);
+        } else {
+            memcpy(target + to, &word, sizeof word);
+            to += sizeof word;
+        }
+    }
+    size_t left = size - at;
+    if (left == 0)
+        return to;
+    if (word_is_doubtful(word_load_few(data + at, left)))
+        return to + bytes_write(data + at, left, target + to);
+    copy_small(target + to, data + at, left);
+    return to + left;
 }

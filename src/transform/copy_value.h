@@ -14,6 +14,9 @@
 
 bool copy_value_is_null(const uint8_t *data, size_t size);
 
+/* Whether the value stands for itself: no escape in it. */
+bool copy_value_is_plain(const uint8_t *data, size_t size);
+
 /* Unescape in place; returns the new size, never more than the old.  An escape without its end -
  * the value was cut there - is dropped. */
 size_t copy_value_read(uint8_t *data, size_t size, bool cut);

@@ -4,21 +4,24 @@
  *      ▲                          │      FIELD   collects the ruled field, keeps its beginning
  *      └──────────────────────────┘      RESULT  hands out what the mask made, and the field's end
  *
- * PASS is where a dump spends its time, so it counts tabs sixteen bytes at once and copies in
+ * PASS is where a dump spends its time, so it counts tabs by whole vectors (scan.h) and copies in
  * runs that may reach over many rows.  Columns are counted to the end of each row all the same: a
- * row of another shape than the catalog's would put a mask beside the value it is for. */
+ * row of another shape than the catalog's would put a mask beside the value it is for.
+ *
+ * A value of ten bytes has no time for a call of memcpy(), so what usually is needs none: a field
+ * that lies whole in the source is worked on where it lies, and its result goes straight to the
+ * target.  The states FIELD and RESULT are for those that a window's edge cuts. */
 #include "transform/transform.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
+#include "base/copy.h"
 #include "base/fault.h"
 #include "transform/copy_value.h"
 #include "transform/mask.h"
+#include "transform/scan.h"
 
 enum { PASS, FIELD, RESULT };
 
@@ -66,36 +69,6 @@ transform_init(struct transform *transform, const struct table_masks *masks)
     return &transform->stage;
 }
 
-/* Go on until *tabs tabs have been passed, or to a newline.  Returns the place behind the last of
- * the tabs (*tabs is 0 then), or the newline's place, or end. */
-static const uint8_t *
-tabs_pass(const uint8_t *at, const uint8_t *end, size_t *tabs)
-{
-#ifdef __SSE2__
-    const __m128i tab = _mm_set1_epi8('\t'), newline = _mm_set1_epi8('\n');
-    while (end - at >= 16) {
-        __m128i block = _mm_loadu_si128((const void *) at);
-        unsigned stops = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(block, newline));
-        unsigned found = (unsigned) _mm_movemask_epi8(_mm_cmpeq_epi8(block, tab));
-        unsigned before = stops != 0 ? found & ((stops & -stops) - 1) : found;
-        size_t count = 0;
-        for (unsigned left = before; left != 0; left &= left - 1)
-            if (++count == *tabs) {
-                *tabs = 0;
-                return at + __builtin_ctz(left) + 1;
-            }
-        *tabs -= count;
-        if (stops != 0)
-            return at + __builtin_ctz(stops);
-        at += 16;
-    }
-#endif
-    for (; at < end && *at != '\n'; at++)
-        if (*at == '\t' && --*tabs == 0)
-            return at + 1;
-    return at;
-}
-
 static bool
 row_has_more(const struct transform *transform, struct fault *fault)
 {
@@ -127,14 +100,15 @@ at_ruled(const struct transform *transform)
 
 /* Walk to the next ruled field or the row's end; *at moves behind what was walked over. */
 static bool
-row_walk(struct transform *transform, const uint8_t **at, const uint8_t *end, struct fault *fault)
+row_walk(struct transform *transform, struct scan *scan, const uint8_t **at, const uint8_t *end,
+         struct fault *fault)
 {
     const struct table_masks *masks = transform->masks;
     bool to_ruled = transform->next < masks->ruled_count;
     /* In the last stretch of a row, the tab that would make one column too many is the goal. */
     size_t goal = to_ruled ? masks->ruled[transform->next] : masks->columns_count;
     size_t tabs = goal - transform->column;
-    const uint8_t *stop = tabs_pass(*at, end, &tabs);
+    const uint8_t *stop = scan_tabs(scan, *at, end, &tabs);
 
     transform->row_open = true;
     transform->column = goal - tabs;
@@ -151,18 +125,17 @@ row_walk(struct transform *transform, const uint8_t **at, const uint8_t *end, st
 }
 
 static bool
-pass(struct transform *transform, struct source_span *source, struct target_span *target,
-     struct fault *fault)
+pass(struct transform *transform, struct scan *scan, struct source_span *source,
+     struct target_span *target, struct fault *fault)
 {
     size_t size = source->size - source->used, room = target->size - target->used;
     const uint8_t *begin = source->data + source->used, *at = begin;
     const uint8_t *end = begin + (size < room ? size : room);
 
     while (at < end && !at_ruled(transform))
-        if (!row_walk(transform, &at, end, fault))
+        if (!row_walk(transform, scan, &at, end, fault))
             return false;
-    if (at > begin)
-        memcpy(target->data + target->used, begin, (size_t) (at - begin));
+    copy_small(target->data + target->used, begin, (size_t) (at - begin));
     source->used += (size_t) (at - begin);
     target->used += (size_t) (at - begin);
     if (at_ruled(transform)) {
@@ -173,60 +146,97 @@ pass(struct transform *transform, struct source_span *source, struct target_span
     return true;
 }
 
-/* The field is whole: make the result, and the byte that ends it. */
+/* Apply the column's mask to a value as COPY escaped it; only a value with escapes is copied. */
 static void
-field_end(struct transform *transform, uint8_t ending)
+field_apply(struct transform *transform, const uint8_t *data, size_t size, bool cut,
+            struct result *result)
 {
-    uint8_t *escaped = transform->result;
-    struct result result = {.data = escaped + ESCAPED_BYTES};
     const struct mask *mask = transform->masks->masks[transform->column];
-    bool cut = transform->field_bytes > transform->field_size;
 
-    if (copy_value_is_null(transform->field, transform->field_size)) {
-        result.null = true;
-    } else {
-        size_t size = copy_value_read(transform->field, transform->field_size, cut);
-        mask_apply(mask, transform->field, size, cut, &transform->random, &result);
+    *result = (struct result){.data = transform->result + ESCAPED_BYTES};
+    if (copy_value_is_null(data, size)) {
+        result->null = true;
+        return;
     }
+    if (!copy_value_is_plain(data, size)) {
+        if (data != transform->field)
+            memcpy(transform->field, data, size);
+        data = transform->field;
+        size = copy_value_read(transform->field, size, cut);
+    }
+    mask_apply(mask, data, size, cut, &transform->random, result);
+}
+
+/* The field is whole, bytes long: make the result, and the byte that ends it.  data holds what is
+ * looked at of it. */
+static void
+field_end(struct transform *transform, struct target_span *target, const uint8_t *data,
+          uint64_t bytes, uint8_t ending)
+{
+    bool cut = bytes > TRANSFORM_FIELD_BYTES;
+    struct result result;
+
+    field_apply(transform, data, cut ? TRANSFORM_FIELD_BYTES : (size_t) bytes, cut, &result);
+    size_t most = (result.null ? 2 : 2 * result.size) + 1, room = target->size - target->used;
+    uint8_t *escaped = room >= most ? target->data + target->used : transform->result;
+    size_t size = 2;
     if (result.null)
         memcpy(escaped, "\\N", 2);
-    transform->result_size =
-        result.null ? 2 : copy_value_write(result.data, result.size, escaped);
-    escaped[transform->result_size++] = ending;
-    transform->result_used = 0;
-    transform->state = RESULT;
+    else
+        size = copy_value_write(result.data, result.size, escaped);
+    escaped[size++] = ending;
 
+    transform->state = PASS;
+    if (room >= most) {
+        target->used += size;
+    } else {
+        transform->state = RESULT;
+        transform->result_size = size;
+        transform->result_used = 0;
+    }
     transform->column++;
     transform->next++;
     if (ending == '\n')
         row_end(transform);
 }
 
-static bool
-field(struct transform *transform, struct source_span *source, struct fault *fault)
+/* Keep what the source has of the field. */
+static void
+field_keep(struct transform *transform, const uint8_t *data, size_t size)
 {
-    const uint8_t *begin = source->data + source->used, *end = source->data + source->size;
-    size_t tabs = 1, columns = transform->masks->columns_count;
-    const uint8_t *stop = tabs_pass(begin, end, &tabs);
-    size_t size = (size_t) (stop - begin) - (tabs == 0);
     size_t room = TRANSFORM_FIELD_BYTES - transform->field_size, kept = size < room ? size : room;
 
-    transform->row_open = true;
-    if (kept > 0)
-        memcpy(transform->field + transform->field_size, begin, kept);
+    copy_small(transform->field + transform->field_size, data, kept);
     transform->field_size += kept;
     transform->field_bytes += size;
-    source->used += size;
-    if (tabs > 0 && stop == end)
-        return true;
+}
 
-    bool ends_row = tabs > 0, is_last = transform->column + 1 == columns;
+static bool
+field(struct transform *transform, struct scan *scan, struct source_span *source,
+      struct target_span *target, struct fault *fault)
+{
+    const uint8_t *begin = source->data + source->used, *end = source->data + source->size;
+    const uint8_t *stop = scan_field(scan, begin);
+    size_t size = (size_t) (stop - begin), columns = transform->masks->columns_count;
+
+    transform->row_open = true;
+    source->used += size;
+    if (stop == end) {
+        field_keep(transform, begin, size);
+        return true;
+    }
+    bool ends_row = *stop == '\n', is_last = transform->column + 1 == columns;
     if (ends_row && !is_last)
         return row_has_fewer(transform, transform->column + 1, fault);
     if (!ends_row && is_last)
         return row_has_more(transform, fault);
     source->used++;
-    field_end(transform, ends_row ? '\n' : '\t');
+    if (transform->field_bytes == 0) {
+        field_end(transform, target, begin, size, *stop);
+    } else {
+        field_keep(transform, begin, size);
+        field_end(transform, target, transform->field, transform->field_bytes, *stop);
+    }
     return true;
 }
 
@@ -247,11 +257,13 @@ transform_step(struct stage *stage, struct source_span *source, struct target_sp
                bool last, struct fault *fault)
 {
     struct transform *transform = (struct transform *) stage;
+    struct scan scan;
 
     if (transform->masks->ruled_count == 0) {
         span_move(source, target);
         return last ? STEP_DONE : STEP_AGAIN;
     }
+    scan_begin(&scan, source->data + source->used, source->size - source->used);
     for (;;) {
         bool eaten = source->used == source->size, full = target->used == target->size;
         bool good = true;
@@ -264,9 +276,9 @@ transform_step(struct stage *stage, struct source_span *source, struct target_sp
         } else if (eaten || (full && transform->state == PASS && !at_ruled(transform))) {
             break;
         } else if (transform->state == PASS) {
-            good = pass(transform, source, target, fault);
+            good = pass(transform, &scan, source, target, fault);
         } else {
-            good = field(transform, source, fault);
+            good = field(transform, &scan, source, target, fault);
         }
         if (!good)
             return STEP_FAILED;
