@@ -23,4 +23,15 @@ uint64_t random_next(struct random *random);
 /* A number 0 .. limit-1, without bias; limit >= 1. */
 uint64_t random_below(struct random *random, uint64_t limit);
 
+/* Many small draws out of one random_next(): the draw is a fraction of one, and multiplied by kinds
+ * it lets a number 0 .. kinds-1 fall out; the rest of the fraction serves the next.  With a product
+ * of all kinds of 2^n the bias is below 2^(n-64). */
+static inline unsigned
+random_digit(uint64_t *draw, unsigned kinds)
+{
+    unsigned __int128 wide = (unsigned __int128) *draw * kinds;
+    *draw = (uint64_t) wide;
+    return (unsigned) (wide >> 64);
+}
+
 #endif

@@ -10,10 +10,12 @@
 #ifndef TRANSFORM_MASK_H
 #define TRANSFORM_MASK_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/copy.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "pg/catalog.h"
@@ -94,7 +96,20 @@ void mask_apply(const struct mask *mask, const uint8_t *data, size_t size, bool 
                 struct random *random, struct result *result);
 
 /* Add bytes to a result; what does not fit is our own mistake. */
-void result_add(struct result *result, const void *bytes, size_t size);
+static inline void
+result_add(struct result *result, const void *bytes, size_t size)
+{
+    assert(size <= TRANSFORM_FIELD_BYTES - result->size);
+    copy_small(result->data + result->size, bytes, size);
+    result->size += size;
+}
+
+static inline void
+result_put(struct result *result, char byte)
+{
+    assert(result->size < TRANSFORM_FIELD_BYTES);
+    result->data[result->size++] = (uint8_t) byte;
+}
 
 /* Add count times one byte. */
 void result_fill(struct result *result, char byte, size_t count);
@@ -123,6 +138,7 @@ bool fixed_value_check(const struct column *column, const char *value, struct te
 
 /* utf8 - the few questions we ask.  A cut text may end inside a character, which then does not
  * count. */
+bool utf8_is_ascii(const uint8_t *data, size_t size);
 size_t utf8_valid_size(const uint8_t *data, size_t size); /* bytes of the longest valid beginning */
 size_t utf8_characters(const uint8_t *data, size_t size);
 size_t utf8_prefix(const uint8_t *data, size_t size, size_t characters); /* bytes of the first n */

@@ -91,13 +91,14 @@ add_number(struct result *result, uint64_t number)
     do
         digits[--at] = (char) ('0' + number % 10);
     while ((number /= 10) > 0);
-    result_add(result, digits + at, sizeof digits - at);
+    for (; at < sizeof digits; at++)
+        result_put(result, digits[at]);
 }
 
 static void
 add_digit(struct result *result, struct random *random, unsigned least)
 {
-    result_fill(result, (char) ('0' + least + random_below(random, 10 - least)), 1);
+    result_put(result, (char) ('0' + least + random_below(random, 10 - least)));
 }
 
 void
@@ -109,7 +110,7 @@ mask_random_integer(const struct mask *mask, const struct value *value, struct r
     uint64_t max = (UINT64_C(1) << (width * 8 - 1)) - 1;
 
     if (value->size > 0 && value->data[0] == '-') {
-        result_add(result, "-", 1);
+        result_put(result, '-');
         add_number(result, 1 + random_below(random, max + 1));
     } else {
         add_number(result, random_below(random, max + 1));
@@ -125,14 +126,14 @@ add_template(struct result *result, struct random *random, int precision, int sc
     for (int i = 0; i < whole && i < TEMPLATE_DIGITS; i++)
         add_digit(result, random, i == 0);
     if (whole <= 0)
-        result_add(result, "0", 1);
+        result_put(result, '0');
     if (scale < 0)
         result_fill(result, '0', (size_t) -scale);
     if (scale > 0)
-        result_add(result, ".", 1);
+        result_put(result, '.');
     for (int i = 0; i < scale; i++)
         if (i < scale - precision)
-            result_add(result, "0", 1);
+            result_put(result, '0');
         else
             add_digit(result, random, 0);
 }
@@ -150,14 +151,14 @@ add_shaped(struct result *result, struct random *random, const struct number *sh
 
     for (size_t i = 0; i < shape->whole_size; i++)
         if (zero_whole || shape->whole_size - i <= zeros_behind)
-            result_add(result, "0", 1);
+            result_put(result, '0');
         else
             add_digit(result, random, i == 0 && (shape->whole_size > 1 || shape->negative));
     if (shape->fraction_size > 0)
-        result_add(result, ".", 1);
+        result_put(result, '.');
     for (size_t i = 0; i < shape->fraction_size; i++)
         if (i < zeros_first)
-            result_add(result, "0", 1);
+            result_put(result, '0');
         else
             add_digit(result, random, 0);
 }
@@ -171,7 +172,7 @@ add_random(struct result *result, const struct value *value, struct random *rand
     size_t sign_size = shape.negative;
 
     if (shape.negative)
-        result_add(result, "-", 1);
+        result_put(result, '-');
     if (shape.whole_size > 0)
         add_shaped(result, random, &shape, precision, scale);
     if (shape.whole_size == 0 ||
@@ -217,7 +218,7 @@ mask_keep_first_number(const struct mask *mask, const struct value *value, struc
     struct number number = number_of(value->data, value->size);
 
     if (number.negative)
-        result_add(result, "-", 1);
+        result_put(result, '-');
     if (number.whole_size > 0)
         result_add(result, number.whole, 1);
     if (number.whole_size > 0 &&
@@ -239,9 +240,10 @@ mask_credit_card(const struct mask *mask, const struct value *value, struct rand
     (void) mask, (void) value;
     char digits[CARD_DIGITS] = {'4'};
     unsigned sum = 0;
+    uint64_t draws[] = {random_next(random), random_next(random)}; /* seven digits of each */
 
     for (size_t i = 1; i < CARD_DIGITS - 1; i++)
-        digits[i] = (char) ('0' + random_below(random, 10));
+        digits[i] = (char) ('0' + random_digit(&draws[i % 2], 10));
     for (size_t i = 0; i < CARD_DIGITS - 1; i++) {
         unsigned digit = (unsigned) (digits[i] - '0') << (i % 2 == 0);
         sum += digit > 9 ? digit - 9 : digit;

@@ -13,6 +13,8 @@ enum {
     DRAW_DIGITS = 6,     /* characters out of one random number: 62^6 leaves a bias below 2^-28 */
 };
 
+static const char domain_usual[] = "example.com";
+
 static const char letters_and_digits[] =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 enum { LOWER_COUNT = 36, ALL_COUNT = sizeof letters_and_digits - 1 };
@@ -64,22 +66,20 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The draw is a fraction of one; multiplying by kinds lets its digits to that base fall out. */
 static void
-add_characters(struct result *result, struct random *random, size_t kinds, size_t count)
+add_characters(struct result *result, struct random *random, unsigned kinds, size_t count)
 {
     assert(count <= TRANSFORM_FIELD_BYTES - result->size);
     uint8_t *to = result->data + result->size;
-    uint64_t draw = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        if (i % DRAW_DIGITS == 0)
-            draw = random_next(random);
-        unsigned __int128 wide = (unsigned __int128) draw * kinds;
-        to[i] = (uint8_t) letters_and_digits[wide >> 64];
-        draw = (uint64_t) wide;
-    }
     result->size += count;
+    for (; count > 0;) {
+        uint64_t draw = random_next(random);
+        size_t digits = smaller(count, DRAW_DIGITS);
+        for (size_t i = 0; i < digits; i++)
+            *to++ = (uint8_t) letters_and_digits[random_digit(&draw, kinds)];
+        count -= digits;
+    }
 }
 
 /* Keep the first characters of the value, '*' for what may not be kept. */
@@ -93,7 +93,7 @@ add_kept(struct result *result, const struct value *value, size_t characters)
         return;
     }
     for (size_t i = 0; i < size; i++)
-        result_fill(result, value->data[i] < 0x80 ? (char) value->data[i] : '*', 1);
+        result_put(result, value->data[i] < 0x80 ? (char) value->data[i] : '*');
 }
 
 void
@@ -142,8 +142,8 @@ mask_email(const struct mask *mask, const struct value *value, struct random *ra
            struct result *result)
 {
     const char *given = mask->settings->domain;
-    const uint8_t *domain = (const uint8_t *) (given != NULL ? given : "example.com");
-    size_t size = strlen((const char *) domain), room = mask->room;
+    const uint8_t *domain = (const uint8_t *) (given != NULL ? given : domain_usual);
+    size_t size = given != NULL ? strlen(given) : sizeof domain_usual - 1, room = mask->room;
 
     if (mask->settings->domain_keep) {
         const uint8_t *kept;
@@ -163,7 +163,7 @@ mask_email(const struct mask *mask, const struct value *value, struct random *ra
         return;
     }
     add_characters(result, random, LOWER_COUNT, smaller(LOCAL_WANTED, room - size - 1));
-    result_add(result, "@", 1);
+    result_put(result, '@');
     result_add(result, domain, size);
 }
 
@@ -184,23 +184,24 @@ mask_phone_number(const struct mask *mask, const struct value *value, struct ran
 {
     (void) value;
     static const struct {
-        size_t room;
+        size_t room, size;
         const char *form; /* A: 2-9, N: 0-9 */
-    } forms[] = {
-        {14, "(ANN) 555-NNNN"}, {12, "ANN-555-NNNN"}, {10, "ANN555NNNN"}, {1, "ANNNNNNNN"}};
+    } forms[] = {{14, 14, "(ANN) 555-NNNN"}, {12, 12, "ANN-555-NNNN"}, {10, 10, "ANN555NNNN"},
+                 {1, 9, "ANNNNNNNN"}};
     size_t choice = 0;
+    uint64_t draw = random_next(random);
 
     while (forms[choice].room > mask->room)
         choice++;
     const char *form = forms[choice].form;
-    size_t size = smaller(strlen(form), mask->room);
+    size_t size = smaller(forms[choice].size, mask->room);
     for (size_t i = 0; i < size; i++) {
         char c = form[i];
         if (c == 'A')
-            c = (char) ('2' + random_below(random, 8));
+            c = (char) ('2' + random_digit(&draw, 8));
         else if (c == 'N')
-            c = (char) ('0' + random_below(random, 10));
-        result_fill(result, c, 1);
+            c = (char) ('0' + random_digit(&draw, 10));
+        result_put(result, c);
     }
 }
 

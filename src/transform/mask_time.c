@@ -1,8 +1,6 @@
 /* mask_time - the transformers that make dates, times and uuids, in the forms that every
  * DateStyle reads. */
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "transform/mask.h"
 
@@ -18,24 +16,40 @@ month_days(unsigned year, unsigned month)
     return days[month - 1] + (month == 2 && leap);
 }
 
+static void
+two_put(struct result *result, unsigned number)
+{
+    result_put(result, (char) ('0' + number / 10));
+    result_put(result, (char) ('0' + number % 10));
+}
+
+/* All that is drawn of one number: there are fewer than 2^32 seconds from 1950 to 2030. */
 void
 mask_random_date(const struct mask *mask, const struct value *value, struct random *random,
                  struct result *result)
 {
     (void) value;
-    char text[64];
-    unsigned year = YEAR_FIRST + (unsigned) random_below(random, YEAR_LAST - YEAR_FIRST + 1);
-    unsigned month = 1 + (unsigned) random_below(random, 12);
-    unsigned day = 1 + (unsigned) random_below(random, month_days(year, month));
-    unsigned second = (unsigned) random_below(random, 24 * 60 * 60);
-    int size = snprintf(text, sizeof text, "%04u-%02u-%02u", year, month, day);
+    uint64_t draw = random_next(random);
+    unsigned year = YEAR_FIRST + random_digit(&draw, YEAR_LAST - YEAR_FIRST + 1);
+    unsigned month = 1 + random_digit(&draw, 12);
+    unsigned day = 1 + random_digit(&draw, month_days(year, month));
 
-    if (mask->column->kind == VALUE_TIMESTAMP)
-        size += snprintf(text + size, sizeof text - (size_t) size, " %02u:%02u:%02u%s",
-                         second / 3600, second / 60 % 60, second % 60,
-                         mask->column->with_zone ? "+00" : "");
-    assert(size > 0 && (size_t) size < sizeof text);
-    result_add(result, text, (size_t) size);
+    two_put(result, year / 100);
+    two_put(result, year % 100);
+    result_put(result, '-');
+    two_put(result, month);
+    result_put(result, '-');
+    two_put(result, day);
+    if (mask->column->kind != VALUE_TIMESTAMP)
+        return;
+    result_put(result, ' ');
+    two_put(result, random_digit(&draw, 24));
+    result_put(result, ':');
+    two_put(result, random_digit(&draw, 60));
+    result_put(result, ':');
+    two_put(result, random_digit(&draw, 60));
+    if (mask->column->with_zone)
+        result_add(result, "+00", 3);
 }
 
 /* RFC 9562, version 4: four bits of version, two of variant, the rest random. */
@@ -44,13 +58,14 @@ mask_random_uuid(const struct mask *mask, const struct value *value, struct rand
                  struct result *result)
 {
     (void) mask, (void) value;
-    char text[37];
-    uint64_t high = random_next(random), low = random_next(random);
+    static const char digits[] = "0123456789abcdef";
+    uint64_t halves[] = {random_next(random), random_next(random)};
 
-    high = (high & ~UINT64_C(0xF000)) | 0x4000;
-    low = (low & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
-    snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (high >> 32),
-             (unsigned) (high >> 16 & 0xFFFF), (unsigned) (high & 0xFFFF), (unsigned) (low >> 48),
-             (unsigned long long) (low & UINT64_C(0xFFFFFFFFFFFF)));
-    result_add(result, text, sizeof text - 1);
+    halves[0] = (halves[0] & ~UINT64_C(0xF000)) | 0x4000;
+    halves[1] = (halves[1] & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
+    for (unsigned i = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20)
+            result_put(result, '-');
+        result_put(result, digits[halves[i / 16] >> (60 - i % 16 * 4) & 15]);
+    }
 }

@@ -9,6 +9,8 @@
 /* Draws until a result that happens to be the original is accepted: of ten choices, 10^-64. */
 enum { DRAWS_MAX = 64 };
 
+enum { FILL_BYTES = 16 }; /* one store */
+
 enum { CARD_DIGITS = 16, DATE_CHARACTERS = 10, WIDTH_MAX = 255, DOMAIN_BYTES_MAX = 253 };
 
 static const char *const kind_names[] = {
@@ -315,18 +317,15 @@ mask_name(const struct mask *mask)
 }
 
 void
-result_add(struct result *result, const void *bytes, size_t size)
-{
-    assert(size <= TRANSFORM_FIELD_BYTES - result->size);
-    memcpy(result->data + result->size, bytes, size);
-    result->size += size;
-}
-
-void
 result_fill(struct result *result, char byte, size_t count)
 {
-    assert(count <= TRANSFORM_FIELD_BYTES - result->size);
-    memset(result->data + result->size, byte, count);
+    size_t room = TRANSFORM_FIELD_BYTES - result->size;
+
+    assert(count <= room);
+    if (count <= FILL_BYTES && FILL_BYTES <= room)
+        memset(result->data + result->size, byte, FILL_BYTES); /* over the end: no call */
+    else
+        memset(result->data + result->size, byte, count);
     result->size += count;
 }
 
@@ -352,7 +351,7 @@ result_same(const struct mask *mask, const struct value *value, const struct res
 
     if (value->cut || result->null)
         return false;
-    if (kind == VALUE_INTEGER || kind == VALUE_NUMERIC || kind == VALUE_FLOAT)
+    if (kind == VALUE_NUMERIC || kind == VALUE_FLOAT)
         return numbers_same(value->data, value->size, result->data, result->size);
     return texts_same(value->data, value->size, result->data, result->size);
 }
@@ -365,6 +364,11 @@ value_of(const struct mask *mask, const uint8_t *data, size_t size, bool cut)
     /* char(n) comes padded to its length. */
     while (mask->column->blank_padded && !cut && value.size > 0 && data[value.size - 1] == ' ')
         value.size--;
+    if (utf8_is_ascii(data, value.size)) {
+        value.utf8 = true;
+        value.characters = value.size;
+        return value;
+    }
     size_t valid = utf8_valid_size(data, value.size);
     value.utf8 = valid == value.size || (cut && value.size - valid < 4);
     if (value.utf8)
@@ -378,13 +382,15 @@ mask_apply(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
            struct random *random, struct result *result)
 {
     const struct transformer_work *work = &works[mask->transformer];
-    struct value value = value_of(mask, data, size, cut);
     bool always = mask->transformer == TRANSFORMER_fixed || mask->transformer == TRANSFORMER_null;
+    struct value value = {0}; /* those two do not look at it */
 
     assert(work->apply != NULL);
     assert(size <= TRANSFORM_FIELD_BYTES);
     result->size = 0;
     result->null = false;
+    if (!always)
+        value = value_of(mask, data, size, cut);
     if (mask->column->kind == VALUE_TEXT && value.size == 0 && !always)
         return;
 

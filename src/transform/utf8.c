@@ -1,5 +1,6 @@
 /* utf8 - see mask.h.  Strict: no overlong forms, no surrogates, nothing above U+10FFFF. */
 #include "transform/mask.h"
+#include "transform/words.h"
 
 /* Bytes of the character at data, or 0 when it is not a whole valid one. */
 static size_t
@@ -27,12 +28,27 @@ character_size(const uint8_t *data, size_t size)
     return wanted;
 }
 
+bool
+utf8_is_ascii(const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+
+    for (; size - at >= WORD_BYTES; at += WORD_BYTES)
+        if (!word_is_ascii(word_load(data + at)))
+            return false;
+    return at == size || word_is_ascii(word_load_few(data + at, size - at));
+}
+
 size_t
 utf8_valid_size(const uint8_t *data, size_t size)
 {
     size_t at = 0;
 
     while (at < size) {
+        if (size - at >= WORD_BYTES && word_is_ascii(word_load(data + at))) {
+            at += WORD_BYTES;
+            continue;
+        }
         size_t character = data[at] < 0x80 ? 1 : character_size(data + at, size - at);
         if (character == 0)
             break;
@@ -44,9 +60,11 @@ utf8_valid_size(const uint8_t *data, size_t size)
 size_t
 utf8_characters(const uint8_t *data, size_t size)
 {
-    size_t characters = 0;
+    size_t characters = 0, i = 0;
 
-    for (size_t i = 0; i < size; i++)
+    for (; size - i >= WORD_BYTES; i += WORD_BYTES)
+        characters += WORD_BYTES - word_continuations(word_load(data + i));
+    for (; i < size; i++)
         characters += (data[i] & 0xC0) != 0x80;
     return characters;
 }

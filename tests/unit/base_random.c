@@ -34,6 +34,30 @@ test_below(void **state)
     }
 }
 
+/* Several draws out of one number: each even, and each pair of them. */
+static void
+test_digits(void **state)
+{
+    (void) state;
+    struct random random = {.state = {1, 2, 3, 4}};
+    unsigned counts[7][10] = {{0}};
+    uint64_t none = 0, all = UINT64_MAX;
+
+    for (int i = 0; i < 700000; i++) {
+        uint64_t draw = random_next(&random);
+        random_digit(&draw, 1000000);
+        unsigned first = random_digit(&draw, 7);
+        counts[first][random_digit(&draw, 10)]++;
+    }
+    for (int i = 0; i < 7; i++)
+        for (int j = 0; j < 10; j++)
+            assert_in_range(counts[i][j], 9500, 10500);
+    for (unsigned kinds = 1; kinds < 100; kinds++) {
+        assert_int_equal(random_digit(&none, kinds), 0);
+        assert_true(random_digit(&all, kinds) < kinds);
+    }
+}
+
 static void
 test_bytes(void **state)
 {
@@ -56,6 +80,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_numbers),
         cmocka_unit_test(test_below),
+        cmocka_unit_test(test_digits),
         cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
