@@ -5,10 +5,7 @@
 
 enum { BLOCK_BYTES = 64 };
 
-#ifdef __x86_64__
-
-#include <cpuid.h>
-#include <immintrin.h>
+#if defined(__x86_64__) || defined(__aarch64__)
 
 /* FIPS 180-4, 4.2.2: the fractions of the cube roots of the first 64 primes. */
 static const uint32_t round_constants[64] = {
@@ -24,6 +21,13 @@ static const uint32_t round_constants[64] = {
     0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
     0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
+
+#endif
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
 
 bool
 sha256_is_fast(void)
@@ -70,6 +74,47 @@ blocks_take(uint32_t state[static 8], const uint8_t *data, size_t count)
     __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);
     _mm_storeu_si128((__m128i *) state, _mm_blend_epi16(feba, dchg, 0xf0));
     _mm_storeu_si128((__m128i *) (state + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+
+#elif defined(__aarch64__)
+
+#include <arm_neon.h>
+#include <sys/auxv.h>
+
+enum { HWCAP_OF_SHA2 = 1 << 6 }; /* Linux, arch/arm64: HWCAP_SHA2 */
+
+bool
+sha256_is_fast(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_OF_SHA2) != 0;
+}
+
+/* ARM's instructions keep the state as it is, and take four rounds of message words at a time (Arm
+ * Architecture Reference Manual, SHA256H, SHA256H2, SHA256SU0, SHA256SU1). */
+__attribute__((target("+crypto"))) static void
+blocks_take(uint32_t state[static 8], const uint8_t *data, size_t count)
+{
+    uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+
+    for (; count > 0; count--, data += BLOCK_BYTES) {
+        uint32x4_t abcd_before = abcd, efgh_before = efgh, words[4];
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            uint32x4_t *now = &words[i & 3];
+            if (i < 4)
+                *now = vreinterpretq_u32_u8(vrev32q_u8(vld1q_u8(data + 16 * i)));
+            else
+                *now = vsha256su1q_u32(vsha256su0q_u32(*now, words[(i + 1) & 3]),
+                                       words[(i + 2) & 3], words[(i + 3) & 3]);
+            uint32x4_t sum = vaddq_u32(*now, vld1q_u32(round_constants + 4 * i)), old = abcd;
+            abcd = vsha256hq_u32(abcd, efgh, sum);
+            efgh = vsha256h2q_u32(efgh, old, sum);
+        }
+        abcd = vaddq_u32(abcd, abcd_before);
+        efgh = vaddq_u32(efgh, efgh_before);
+    }
+    vst1q_u32(state, abcd);
+    vst1q_u32(state + 4, efgh);
 }
 
 #else

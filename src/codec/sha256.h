@@ -1,4 +1,5 @@
-/* sha256 - SHA-256 (FIPS 180-4), by the CPU's own instructions where it has them.
+/* sha256 - SHA-256 (FIPS 180-4), by the CPU's own instructions where it has them: x86's SHA
+ * extensions, ARMv8's SHA2; asked for at run time.
  *
  * BearSSL's portable code is the fallback, and the twin that the fast one is tested against;
  * the two share one state, so the fast one only has to know whole blocks.  Measured on one core:

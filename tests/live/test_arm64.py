@@ -105,6 +105,30 @@ def test_it_is_built_for_that_machine():
     assert not {"INTERP", "DYNAMIC", "NEEDED"} & set(headers.split())
 
 
+def test_the_cpus_instructions_have_their_twins(room):
+    """SHA-256, CRC32C and the search for tabs, against portable code at every offset and length: cpu_twins, built as the
+    binary is."""
+    emulator = next(filter(None, map(shutil.which, EMULATORS)), None)
+    is_arm = platform.machine() == "aarch64"
+    libraries = os.path.join(ROOT, "build", "static" if is_arm else "static-aarch64")
+    if not os.path.exists(os.path.join(libraries, "lib", "libbearssl.a")):
+        pytest.skip("make ARCH=aarch64 builds the libraries it needs")
+    if emulator is None and not is_arm:
+        pytest.skip("qemu-user, which would run it, is not installed")
+
+    program = os.path.join(room, "cpu_twins")
+    words = [os.path.join(libraries, "bin", "musl-gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O2"]
+    words += ["-static", "-no-pie", "-o", program, "-I" + os.path.join(ROOT, "src")]
+    words += ["-I" + os.path.join(libraries, "include"), "-L" + os.path.join(libraries, "lib")]
+    for source in ("tests/live/cpu_twins.c", "src/codec/sha256.c", "src/s3/crc32c.c", "src/transform/scan.c"):
+        words.append(os.path.join(ROOT, source))
+    subprocess.run(words + ["-lbearssl"], check=True)
+    done = subprocess.run(([] if is_arm else [emulator]) + [program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    has = done.stdout.split()
+    assert has[-1] == "NEON" and (is_arm or has == ["sha256", "crc32c", "NEON"])
+
+
 def rows_by_table(of):
     """The rows of each table in their order; where a volume ends and the next begins is a matter of speed."""
     joined = {}
