@@ -7,12 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "pg/wire.h"
 
 enum {
     HEADER_BYTES = 5,
     COPY_SLACK_BYTES = 16,  /* one vector */
-    COPY_SHORT_BYTES = 128, /* above it memcpy() is as good */
+    COPY_SHORT_BYTES = 128, /* above it copy_small() is as good, and needs no room */
 
     /* A backend sends 8 KiB at a time; to be woken for each costs both sides more than the bytes
      * do.  So in a stream that flows, a reader that finds little rests this long, in which a fast
@@ -282,7 +283,7 @@ move_whole_rows(struct copy_out *out, struct target_span *target)
         if (size <= COPY_SHORT_BYTES && (size_t) (limit - to) >= size + COPY_SLACK_BYTES)
             copy_short(to, at + HEADER_BYTES, size);
         else
-            memcpy(to, at + HEADER_BYTES, size);
+            copy_small(to, at + HEADER_BYTES, size);
         at += HEADER_BYTES + size;
         to += size;
         out->rows++;
