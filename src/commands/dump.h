@@ -80,8 +80,8 @@ bool dump_join(struct dump *dump, struct worker *worker, struct fault *fault);
 
 /* Start the COPY of a piece: worker->copy_out is then ready for copy_out_next().  doing is added
  * to, for sentences. */
-bool dump_piece_begin(struct worker *worker, const struct dump_piece *piece, struct text *doing,
-                      struct fault *fault);
+bool dump_piece_begin(struct worker *worker, const struct dump_piece *piece, bool binary,
+                      struct text *doing, struct fault *fault);
 
 /* A piece is through; counts the table when it was its last one. */
 void dump_piece_end(struct dump *dump, struct dump_piece *piece);

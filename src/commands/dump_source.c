@@ -88,7 +88,7 @@ add_columns(struct text *sql, const struct table *table)
  * of an extension's configuration table calls the user's, or those in some blocks, which PostgreSQL
  * finds by a TID range scan. */
 static void
-copy_statement(struct text *sql, const struct dump_piece *piece)
+copy_statement(struct text *sql, const struct dump_piece *piece, bool binary)
 {
     const struct table *table = piece->table;
     struct text columns = {0};
@@ -110,7 +110,7 @@ copy_statement(struct text *sql, const struct dump_piece *piece)
             text_addf(sql, " AND ctid < '(%llu,0)'", (unsigned long long) piece->end);
         text_add(sql, ")");
     }
-    text_add(sql, " TO STDOUT");
+    text_add(sql, binary ? " TO STDOUT WITH (FORMAT binary)" : " TO STDOUT");
     text_free(&columns);
 }
 
@@ -125,8 +125,8 @@ lock_statement(struct text *sql, const struct table *table)
 }
 
 bool
-dump_piece_begin(struct worker *worker, const struct dump_piece *piece, struct text *doing,
-                 struct fault *fault)
+dump_piece_begin(struct worker *worker, const struct dump_piece *piece, bool binary,
+                 struct text *doing, struct fault *fault)
 {
     const struct table *table = piece->table;
     struct text sql = {0};
@@ -134,9 +134,9 @@ dump_piece_begin(struct worker *worker, const struct dump_piece *piece, struct t
     text_add(doing, "copy ");
     text_add_name_pair(doing, table->schema, table->name);
     lock_statement(&sql, table);
-    copy_statement(&sql, piece);
+    copy_statement(&sql, piece, binary);
     bool done = copy_out_begin(&worker->copy_out, &worker->conn, text_of(doing), text_of(&sql),
-                               fault);
+                               binary, fault);
     text_free(&sql);
     return done;
 }

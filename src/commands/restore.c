@@ -14,9 +14,6 @@
 #include "commands/open_store.h"
 #include "commands/restore.h"
 
-/* As in a dump: threads of its own do not pay for a volume that is through before they run. */
-enum { SEAMS_FROM_BYTES = 1024 * 1024 };
-
 bool
 restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault)
 {
@@ -87,7 +84,8 @@ volume_load(struct worker *worker, const struct load *load, const struct manifes
     snprintf(path, sizeof path, "%s/%s", manifest->name, volume->name);
     text_addf(&doing, "load %s into ", volume->name);
     text_add_name_pair(&doing, table->schema, table->name);
-    restore_copy_statement(&sql, table, volume == load->volumes, frozen);
+    restore_copy_statement(&sql, table, (struct load_way){.frozen = frozen},
+                           volume == load->volumes);
     volume_number(volume->name, object_suffix(manifest->compression), &number);
     volume_preamble(&preamble, manifest->name, manifest->encoding, table, number);
     bool done = copy_in_begin(&worker->copy_in, &worker->conn, text_of(&doing), text_of(&sql),

@@ -66,10 +66,16 @@ bool restore_thaws(struct restore *restore, struct fault *fault);
 bool restore_freezes(const struct restore *restore, const struct manifest_table *table,
                      uint64_t bytes);
 
-/* Add the statements that begin a frozen load, up to COPY's; and its option.  frozen false: just
- * the COPY. */
-void restore_copy_statement(struct text *sql, const struct manifest_table *table, bool begin,
-                            bool frozen);
+/* How rows are loaded. */
+struct load_way {
+    bool frozen; /* within BEGIN, TRUNCATE, …, COMMIT */
+    bool binary; /* they come in COPY's binary format */
+};
+
+/* Add the COPY, with its options; and before it, for the first one of a frozen load, what begins
+ * it. */
+void restore_copy_statement(struct text *sql, const struct manifest_table *table,
+                            struct load_way way, bool first);
 
 /* Read one SQL object of the dump, checked against the manifest, and hand over each statement. */
 bool restore_statements(struct restore *restore, const struct manifest_object *object,

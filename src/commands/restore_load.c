@@ -155,15 +155,17 @@ restore_freezes(const struct restore *restore, const struct manifest_table *tabl
 }
 
 void
-restore_copy_statement(struct text *sql, const struct manifest_table *table, bool begin,
-                       bool frozen)
+restore_copy_statement(struct text *sql, const struct manifest_table *table, struct load_way way,
+                       bool first)
 {
-    if (begin && frozen) {
+    static const char *const options[2][2] = {{"", " WITH (FORMAT binary)"},
+                                              {" WITH (FREEZE)", " WITH (FREEZE, FORMAT binary)"}};
+
+    if (way.frozen && first) {
         text_add(sql, "BEGIN; TRUNCATE ONLY ");
         text_add_name_pair(sql, table->schema, table->name);
         text_add(sql, "; ");
     }
     volume_copy(sql, table);
-    if (frozen)
-        text_add(sql, " WITH (FREEZE)");
+    text_add(sql, options[way.frozen][way.binary]);
 }

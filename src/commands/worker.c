@@ -11,6 +11,12 @@ enum {
     CONNECTION_BYTES = 512 * 1024 /* libpq's two buffers, grown to what we send */
 };
 
+static bool
+compresses(const struct crew *crew)
+{
+    return crew->env->compress && !crew->copies;
+}
+
 void
 worker_open(struct worker *worker, struct crew *crew)
 {
@@ -20,7 +26,7 @@ worker_open(struct worker *worker, struct crew *crew)
     if (crew->dumps) {
         copy_out_open(&worker->copy_out);
         transform_open(&worker->transform);
-        if (crew->env->compress)
+        if (compresses(crew))
             compress_open(&worker->compress, crew->env->compress_level);
     } else {
         decompress_open(&worker->decompress);
@@ -31,10 +37,11 @@ void
 worker_close(struct worker *worker)
 {
     pg_close(&worker->conn);
+    pg_close(&worker->target);
     if (worker->crew->dumps) {
         copy_out_close(&worker->copy_out);
         transform_close(&worker->transform);
-        if (worker->crew->env->compress)
+        if (compresses(worker->crew))
             compress_close(&worker->compress);
     } else {
         decompress_close(&worker->decompress);
@@ -102,6 +109,7 @@ worker_run(void *argument)
     if (!working)
         crew_fail(crew, &fault);
     pg_close(&worker->conn);
+    pg_close(&worker->target);
     return NULL;
 }
 

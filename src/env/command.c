@@ -119,7 +119,8 @@ command_infer(struct env *env)
 {
     for (size_t i = COMMAND_NONE + 1; i < COMMANDS_COUNT; i++) {
         const struct command_row *row = &command_rows[i];
-        if (row->from != row->to && end_fits(row->from, env->from) && end_fits(row->to, env->to)) {
+        if (row->from != END_ANY && row->from != END_EITHER_STORE &&
+            end_fits(row->from, env->from) && end_fits(row->to, env->to)) {
             env->command = (enum command) i;
             return;
         }
@@ -132,9 +133,6 @@ command_infer(struct env *env)
     else if (*env->from == '\0' || *env->to == '\0')
         env_mistake(env, "REPLICA_FROM is %s and REPLICA_TO is %s; set both, or name a command",
                     from, to);
-    else if (end_fits(END_POSTGRES, env->from) && end_fits(END_POSTGRES, env->to))
-        env_mistake(env, "REPLICA_FROM and REPLICA_TO are both databases; copying without a store "
-                         "comes with a later version, so dump into a store and restore from it");
     else
         env_mistake(env,
                     "no command leads from REPLICA_FROM, %s, to REPLICA_TO, %s; "

@@ -47,7 +47,7 @@ static const char columns_sql[] =
     "  JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') "
     "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname,"
     "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false),"
-    "  a.attgenerated <> '' "
+    "  a.attgenerated <> '', b.oid < 16384 " /* FirstNormalObjectId */
     "FROM pg_catalog.pg_attribute a "
     "LEFT JOIN (domain d JOIN pg_catalog.pg_type bt ON bt.oid = d.base AND bt.typtype <> 'd')"
     "  ON d.oid = a.atttypid "
@@ -158,6 +158,25 @@ limits_of(struct column *column, int typmod)
     column->with_zone = strcmp(base, "timestamptz") == 0;
 }
 
+/* Types whose binary form names no object of one database and has not changed since PostgreSQL 13
+ * (their receive functions in the server's src/backend/utils/adt). */
+static bool
+type_is_portable(const char *base)
+{
+    static const char *const names[] = {
+        "bool",        "int2",    "int4",     "int8", "float4", "float8",    "numeric",
+        "text",        "varchar", "bpchar",   "name", "bytea",  "date",      "time",
+        "timetz",      "interval", "timestamp", "uuid", "json",  "timestamptz", "jsonb",
+        "inet",        "cidr",    "macaddr",  "bit",  "varbit", "oid",
+    };
+
+    base += base[0] == '_'; /* an array carries its element type's oid, everywhere the same */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], base) == 0)
+            return true;
+    return false;
+}
+
 static int
 by_oid(const void *left, const void *right)
 {
@@ -179,6 +198,7 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
             row++;
         table->columns_count = (size_t) (row - begin);
         table->columns = arena_array(arena, table->columns_count, sizeof *table->columns);
+        table->portable = table->columns_count > 0;
         for (size_t j = 0; j < table->columns_count; j++) {
             struct column *column = &table->columns[j];
             int at = begin + (int) j;
@@ -188,6 +208,8 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
             limits_of(column, (int) strtol(PQgetvalue(result, at, 4), NULL, 10));
             column->not_null = is_true(result, at, 5);
             column->generated = is_true(result, at, 6);
+            if (!is_true(result, at, 7) || !type_is_portable(column->base_type))
+                table->portable = table->portable && column->generated;
         }
     }
     assert(row == rows);

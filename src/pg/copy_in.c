@@ -2,6 +2,7 @@
 #include "pg/copy_in.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "pg/wire.h"
@@ -106,6 +107,8 @@ copy_in_step(struct stage *stage, struct source_span *source, struct target_span
     if (PQputCopyData(in->conn->pq, (const char *) source->data + source->used, (int) size) <= 0)
         return broken(in, fault);
     source->used += size;
+    if (in->moved != NULL)
+        atomic_fetch_add_explicit(in->moved, size, memory_order_relaxed);
     struct fault flushing = {0};
     bool flushed = pg_flush(in->conn, &flushing);
     if (flushing.err != ERR_STOPPED && error_waits(in))

@@ -150,11 +150,12 @@ answer_take(struct copy_out *out, struct fault *fault)
 
 bool
 copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing, const char *sql,
-               struct fault *fault)
+               bool binary, struct fault *fault)
 {
     out->conn = conn;
     out->begin = out->end = out->row_left = 0;
     out->rows_total = 0;
+    out->binary = binary;
     out->flowed = 0;
     if (PQsendQuery(conn->pq, sql) == 0)
         return fault_set(fault, conn->side, "unable to %s: %s", doing, PQerrorMessage(conn->pq));
@@ -193,7 +194,9 @@ hand_back(struct copy_out *out, struct fault *fault)
     return true;
 }
 
-/* The end of the statement: nothing but the server's own count proves that it is whole. */
+/* The end of the statement: nothing but the server's own count proves that it is whole.  (In the
+ * binary format the header stands in the first message, and the end mark is one of its own:
+ * PostgreSQL's copyto.c.) */
 static bool
 check_count(struct copy_out *out, const char *doing, struct fault *fault)
 {
@@ -211,6 +214,7 @@ check_count(struct copy_out *out, const char *doing, struct fault *fault)
         if (PQresultStatus(result) != PGRES_COMMAND_OK)
             return pg_failed(out->conn, doing, result, fault);
         uint64_t rows = strtoull(PQcmdTuples(result), NULL, 10);
+        out->rows_total -= out->binary && out->rows_total > 0;
         PQclear(result);
         counted = true;
         if (rows != out->rows_total)

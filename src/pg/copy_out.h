@@ -29,6 +29,7 @@ struct copy_out {
     size_t row_left;         /* bytes of the current row still to come */
     uint64_t rows;           /* begun in this volume */
     uint64_t rows_total;     /* begun since copy_out_begin */
+    bool binary;             /* the last "row" is the format's end; the server does not count it */
     _Atomic uint64_t *moved; /* counts them too, for whoever watches; may be NULL */
     const _Atomic uint64_t *stored_bytes; /* of this volume so far, counted at the other end */
     uint64_t stored_bytes_max;
@@ -37,10 +38,10 @@ struct copy_out {
 void copy_out_open(struct copy_out *out);
 void copy_out_close(struct copy_out *out);
 
-/* Start the COPY; other statements may stand before it in sql, to save an answer's way for each.
- * doing is for the sentence, as in pg_query(). */
+/* Start the COPY, which says FORMAT binary when binary is set; other statements may stand before it
+ * in sql, to save an answer's way for each.  doing is for the sentence, as in pg_query(). */
 bool copy_out_begin(struct copy_out *out, struct pg_session *conn, const char *doing,
-                    const char *sql, struct fault *fault);
+                    const char *sql, bool binary, struct fault *fault);
 
 /* Whether another row waits.  *more false: the COPY is over, the server's count of its rows is
  * ours, and the connection is free. */

@@ -39,6 +39,8 @@ inferred(void **state)
                 wanted = COMMAND_RESTORE;
             if (from == DIRECTORY && to == STDOUT)
                 wanted = COMMAND_EXPORT;
+            if (from == POSTGRES && to == POSTGRES)
+                wanted = COMMAND_COPY;
             assert_int_equal(choose(NULL, NULL, NULL, FROM[from], TO[to]), wanted);
         }
 }
@@ -51,11 +53,13 @@ named(void **state)
         for (int to = UNSET; to <= STDOUT; to++) {
             bool dump = from == POSTGRES && to == DIRECTORY;
             bool restore = from == DIRECTORY && to == POSTGRES;
+            bool copy = from == POSTGRES && to == POSTGRES;
             bool export = from == DIRECTORY && (to == UNSET || to == STDOUT);
             bool list = from == DIRECTORY || to == DIRECTORY;
             const char *f = FROM[from], *t = TO[to];
             assert_int_equal(choose("dump", NULL, NULL, f, t) == COMMAND_DUMP, dump);
             assert_int_equal(choose("restore", NULL, NULL, f, t) == COMMAND_RESTORE, restore);
+            assert_int_equal(choose("copy", NULL, NULL, f, t) == COMMAND_COPY, copy);
             assert_int_equal(choose("export", NULL, NULL, f, t) == COMMAND_EXPORT, export);
             assert_int_equal(choose("list", NULL, NULL, f, t) == COMMAND_LIST, list);
             assert_int_equal(choose("show", NULL, NULL, f, t) == COMMAND_SHOW, list);
@@ -127,9 +131,6 @@ sentences(void **state)
     sentence("REPLICA_FROM is 'postgres://me@h/d' and REPLICA_TO is not set; set both, or name a "
              "command",
              NULL, from, "");
-    sentence("REPLICA_FROM and REPLICA_TO are both databases; copying without a store comes with a "
-             "later version, so dump into a store and restore from it",
-             NULL, from, "REPLICA_TO=postgres:");
     sentence("no command leads from REPLICA_FROM, 'postgres://me@h/d', to REPLICA_TO, 'stdout:'; "
              "`replica help` lists them",
              NULL, from, "REPLICA_TO=stdout:");

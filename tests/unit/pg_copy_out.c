@@ -69,7 +69,7 @@ take_from(struct server *server, struct stop *stop, size_t window, uint64_t stor
     bool done = pg_open(&conn, server->uri, ERR_SOURCE, stop, fault);
     if (!done)
         fail_msg("%s", fault->text);
-    done = copy_out_begin(&out, &conn, doing, "COPY s.t TO STDOUT", fault) &&
+    done = copy_out_begin(&out, &conn, doing, "COPY s.t TO STDOUT", false, fault) &&
            take_volumes(&out, window, stored_max, taken, fault);
     taken->libpq_bytes = conn.pq->inBufSize;
     if (done)

@@ -1,0 +1,241 @@
+/* copy - a database, or a chosen part of it, into another one, with no store between.
+ *
+ *     source        snapshot ─ pg_dump: pre-data    COPY out, by pieces    data, post-data
+ *                                          │                  │                  │
+ *     destination   empty?              CREATE …           COPY in            indexes …     count
+ *
+ * The first half is dump's, the second restore's, and the corridor is both without what lies in the
+ * store: no frame, no compression, no digest.  What proves that all has arrived are the counts: the
+ * server's of what it sent and of what it took, piece by piece, and of every table in the end. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "commands/commands.h"
+#include "commands/dump.h"
+#include "commands/restore.h"
+#include "commands/script.h"
+#include "pg/sql_source.h"
+
+struct copy {
+    struct dump dump;
+    struct restore restore;
+};
+
+static const _Atomic uint64_t no_bytes = 0; /* pieces are not cut into volumes */
+
+/* The way of a piece through a copy. */
+static bool
+piece_walk(struct worker *worker, struct copy *copy, const struct dump_piece *piece,
+           struct fault *fault)
+{
+    struct flow *flow = &worker->flow;
+
+    flow_begin(flow);
+    flow_add(flow, copy_out_init(&worker->copy_out, &no_bytes, UINT64_MAX));
+    if (piece->masks->ruled_count > 0) {
+        flow_seam(flow);
+        flow_add(flow, transform_init(&worker->transform, piece->masks));
+    }
+    if (piece->table->bytes >= SEAMS_FROM_BYTES)
+        flow_seam(flow);
+    flow_add(flow, copy_in_init(&worker->copy_in));
+    worker->copy_in.moved = &copy->dump.progress.plain_bytes;
+    return flow_run(flow, fault);
+}
+
+/* Both servers have half as much to do with rows in the binary format, but rules are for text, and
+ * the forms of users' types are not for certain the same at both ends. */
+static bool
+piece_is_binary(const struct dump_piece *piece)
+{
+    return piece->masks->ruled_count == 0 && piece->table->portable;
+}
+
+/* The server at one end counts what it sent, the other one what it took. */
+static bool
+piece_copy(struct worker *worker, struct copy *copy, struct dump_piece *piece, const char *doing,
+           struct fault *fault)
+{
+    const struct load_way way = {
+        .frozen = piece->whole &&
+                  restore_freezes(&copy->restore, piece->entry, piece->table->bytes),
+        .binary = piece_is_binary(piece),
+    };
+    struct text sql = {0};
+    bool more;
+
+    restore_copy_statement(&sql, piece->entry, way, true);
+    bool done = copy_in_begin(&worker->copy_in, &worker->target, doing, text_of(&sql), fault) &&
+                piece_walk(worker, copy, piece, fault) &&
+                copy_out_next(&worker->copy_out, doing, &more, fault);
+    text_free(&sql);
+    if (!done)
+        return false;
+    piece->rows = worker->copy_out.rows_total;
+    if (worker->copy_in.rows != piece->rows)
+        return fault_set(fault, ERR_INTEGRITY,
+                         "the source sent %llu rows, the destination took %llu",
+                         (unsigned long long) piece->rows,
+                         (unsigned long long) worker->copy_in.rows);
+    return !way.frozen || pg_run(&worker->target, "commit the rows of a table", "COMMIT", fault);
+}
+
+static bool
+copy_job(struct worker *worker, size_t index, struct fault *fault)
+{
+    struct copy *copy = worker->crew->command;
+    struct dump_piece *piece = &copy->dump.queue[index];
+    struct text doing = {0};
+    bool more, done = dump_piece_begin(worker, piece, piece_is_binary(piece), &doing, fault) &&
+                      copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
+                      (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
+
+    if (done)
+        dump_piece_end(&copy->dump, piece);
+    else
+        fault_because(fault, "while copying %s.%s", piece->table->schema, piece->table->name);
+    text_free(&doing);
+    return done;
+}
+
+static bool
+worker_join(struct worker *worker, struct fault *fault)
+{
+    struct copy *copy = worker->crew->command;
+    return dump_join(&copy->dump, worker, fault) &&
+           restore_connect(&copy->restore, &worker->target, fault);
+}
+
+/* The next section of the schema's text: pg_dump's child at one end, statements at the other. */
+static bool
+section_copy(struct copy *copy, const char *name, bool parallel, struct fault *fault)
+{
+    struct script *script = restore_script(&copy->restore, parallel, fault);
+    struct fault walked = {0};
+    struct sql_target target;
+    struct sql_source source;
+    struct flow flow;
+
+    if (script == NULL)
+        return fault_because(fault, "while copying the schema");
+    flow_init(&flow, copy->dump.stop);
+    flow_begin(&flow);
+    sql_source_open(&source, pg_dump_section(&copy->dump.pg_dump), dump_keep_statement,
+                    &copy->dump.catalog);
+    flow_add(&flow, sql_source_init(&source, &no_bytes, UINT64_MAX));
+    flow_seam(&flow);
+    flow_add(&flow, sql_target_init(&target, script_statement, script));
+    flow_run(&flow, &walked);
+    sql_source_close(&source);
+    flow_free(&flow);
+    return script_end(script, &walked, fault) || fault_because(fault, "while copying %s", name);
+}
+
+/* REPLICA_CLEAN would empty the source.  Advisory locks are per database and need no right: one
+ * that the leader holds can't be had there a second time. */
+static bool
+ends_differ(struct copy *copy, struct fault *fault)
+{
+    struct text sql = {0};
+    uint64_t key;
+
+    random_bytes(&key, sizeof key);
+    text_addf(&sql, "SELECT pg_catalog.pg_try_advisory_lock(%lld)", (long long) (key >> 1));
+    PGresult *ours = pg_query(&copy->dump.leader, "mark the source", text_of(&sql), fault);
+    PGresult *theirs = ours == NULL ? NULL : pg_query(&copy->restore.conn, "look for the mark",
+                                                      text_of(&sql), fault);
+    if (theirs != NULL && PQgetvalue(theirs, 0, 0)[0] != 't')
+        fault_set(fault, ERR_CONFIG, "REPLICA_FROM and REPLICA_TO are the same database, %s",
+                  PQdb(copy->restore.conn.pq));
+    PQclear(ours);
+    PQclear(theirs);
+    text_free(&sql);
+    return fault->err == ERR_NONE;
+}
+
+static bool
+copy_walk(struct copy *copy, unsigned workers, struct fault *fault)
+{
+    struct dump *dump = &copy->dump;
+    struct restore *restore = &copy->restore;
+    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = copy, .copies = true,
+                        .dumps = true, .jobs_count = dump->queued, .begin = worker_join,
+                        .job = copy_job};
+
+    pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
+    bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
+                restore_thaws(restore, fault) && crew_run(&crew, workers, fault) &&
+                section_copy(copy, "data", false, fault) &&
+                section_copy(copy, "post-data", true, fault) &&
+                pg_run(&dump->leader, "end the transaction at the source", "COMMIT", fault);
+    if (!done)
+        return false;
+    dump_gather(dump);
+    restore->manifest = dump->manifest;
+    return restore_check(restore, fault);
+}
+
+static void
+copy_report(const struct copy *copy, uint64_t begun_ms)
+{
+    const struct manifest *manifest = &copy->dump.manifest;
+    uint64_t ms = clock_ms() - begun_ms, rows = 0, bytes = copy->dump.progress.plain_bytes;
+    char plain[16], rate[16], duration[32];
+
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        rows += manifest->tables[i].rows;
+    log_info("copied %s into %s: %zu tables, %llu rows counted, %s, %s, %s/s", manifest->database,
+             PQdb(copy->restore.conn.pq), manifest->tables_count, (unsigned long long) rows,
+             text_bytes(plain, bytes), clock_duration(duration, ms),
+             text_bytes(rate, bytes * 1000 / (ms + 1)));
+}
+
+/* Both ends are asked before the first statement changes one of them. */
+static bool
+copy_command(struct copy *copy, struct fault *fault)
+{
+    struct dump *dump = &copy->dump;
+    struct restore *restore = &copy->restore;
+    uint64_t bytes, begun_ms = clock_ms();
+    struct wishes wishes;
+    unsigned workers;
+    size_t tables;
+
+    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault))
+        return false;
+    dump_describe(dump);
+    dump_plan(dump, workers, &bytes, &tables);
+    restore->manifest = dump->manifest;
+    restore->workers = workers;
+    if (!restore_connect(restore, &restore->conn, fault) || !ends_differ(copy, fault))
+        return false;
+    log_info("copying %s (PostgreSQL %s, %s) into %s (PostgreSQL %s): %zu tables, %zu rules",
+             dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
+             PQdb(restore->conn.pq), pg_version_text(&restore->conn), tables,
+             rules_count(wishes.rules));
+    progress_begin(&dump->progress, "copy", tables, bytes, dump->env->progress);
+    bool done = copy_walk(copy, workers, fault);
+    progress_end(&dump->progress);
+    if (done)
+        copy_report(copy, begun_ms);
+    return done;
+}
+
+bool
+copy_run(const struct env *env, struct stop *stop, struct fault *fault)
+{
+    struct copy copy = {.dump = {.env = env, .stop = stop}, .restore = {.env = env, .stop = stop}};
+
+    pthread_mutex_init(&copy.dump.lock, NULL);
+    bool done = copy_command(&copy, fault);
+    pg_dump_close(&copy.dump.pg_dump);
+    pg_close(&copy.dump.leader);
+    pg_close(&copy.restore.conn);
+    pthread_mutex_destroy(&copy.dump.lock);
+    arena_free(&copy.dump.arena);
+    arena_free(&copy.restore.arena);
+    return done;
+}
