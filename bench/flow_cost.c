@@ -125,7 +125,7 @@ main(int count, char **arguments)
     memset(block, 'x', sizeof block);
     if (!stop_init(&stop, &fault))
         return 1;
-    flow_init(&flow, &stop);
+    flow_init(&flow, &stop, FLOW_RING_BYTES);
     printf("ring %d KiB, window %d KiB, %llu MiB a round\n", FLOW_RING_BYTES >> 10,
            FLOW_WINDOW_BYTES >> 10, (unsigned long long) bytes >> 20);
     for (unsigned seams = 0; seams < SEAMS_KINDS; seams++) {

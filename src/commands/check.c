@@ -34,7 +34,6 @@ static check_question_fn check_memory;
 /* In the order they are asked.  The last two move bytes through a flow, whose failure throws the
  * stop switch, so nothing can come after them; no run asks both. */
 static const struct question questions[] = {
-    {"memory", ALWAYS, {NULL}, check_memory},
     {"settings", FROM_DATABASE, {NULL}, check_settings},
     {"store", TO_STORE, {NULL}, check_store},
     {"dump", FROM_STORE, {NULL}, check_dump},
@@ -46,24 +45,34 @@ static const struct question questions[] = {
     {"snapshot", FROM_DATABASE, {"source"}, check_snapshot},
     {"tables", FROM_DATABASE, {"settings", "snapshot"}, check_tables},
     {"rules", FROM_DATABASE, {"tables"}, check_rules},
+    {"memory", ALWAYS, {NULL}, check_memory},
     {"schema", FROM_DATABASE, {"tables"}, check_schema},
     {"extensions", STORE_TO_DATABASE, {"dump", "destination"}, check_extensions},
 };
 
 enum { QUESTIONS_COUNT = sizeof questions / sizeof *questions };
 
+/* Asked once it is known how much there is to hold: the catalog, or the manifest. */
 static bool
 check_memory(struct check *check, struct text *said, struct fault *fault)
 {
-    bool dumps = env_place(check->env->from) == PLACE_POSTGRES;
-    char each[16], room[16];
-    unsigned workers;
+    enum place from = env_place(check->env->from), to = env_place(check->env->to);
+    const struct manifest *manifest = &check->restore.manifest;
+    struct pg_session *leader = &check->dump.leader;
+    bool usable = leader->pq != NULL && PQtransactionStatus(leader->pq) == PQTRANS_INTRANS;
+    struct memory_plan plan;
+    bool ok;
 
-    if (!crew_size(check->env, dumps, &workers, fault))
+    if (from == PLACE_POSTGRES || env_place_is_store(to))
+        ok = memory_for_dump(check->env, usable ? leader : NULL, &plan, fault);
+    else
+        ok = memory_for_manifest(check->env,
+                                 to == PLACE_POSTGRES ? MEMORY_RESTORE : MEMORY_EXPORT,
+                                 manifest->json_bytes == 0 ? NULL : manifest, &plan, fault);
+    if (!ok)
         return false;
-    text_addf(said, "%u workers of %s each, within %s", workers,
-              text_bytes(each, worker_bytes(check->env, dumps)),
-              text_bytes(room, check->env->memory_bytes));
+    check->restore.memory = plan;
+    memory_describe(&plan, said);
     return true;
 }
 

@@ -95,7 +95,7 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
     struct sql_target counter;
     size_t statements = 0;
 
-    flow_init(&flow, check->stop);
+    flow_init(&flow, check->stop, FLOW_RING_BYTES_MIN);
     flow_begin(&flow);
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     flow_add(&flow, pg_dump_section(&dump->pg_dump));

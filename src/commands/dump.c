@@ -207,6 +207,8 @@ dump_begin(struct dump *dump, struct fault *fault)
     struct manifest *manifest = &dump->manifest;
 
     dump->store = open_store(dump->env, dump->env->to, true, dump->stop, fault);
+    if (dump->store != NULL)
+        dump->store->limits = dump->memory.store;
     if (dump->store == NULL || !dump_name_take(dump->store, &dump->arena, &manifest->name, fault))
         return false;
     dump_sweep(dump);
@@ -230,14 +232,14 @@ dump_end(struct dump *dump, struct fault *fault)
 
 /* The leader's COMMIT proves that the snapshot held till the end. */
 static bool
-dump_walk(struct dump *dump, unsigned workers, struct fault *fault)
+dump_walk(struct dump *dump, struct fault *fault)
 {
-    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = dump,
-                        .jobs_count = 1 + dump->queued, .dumps = true, .begin = worker_join,
-                        .job = dump_job};
+    struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
+                        .command = dump, .jobs_count = 1 + dump->queued, .dumps = true,
+                        .begin = worker_join, .job = dump_job};
 
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
-    bool done = crew_run(&crew, workers, fault) &&
+    bool done = crew_run(&crew, dump->memory.jobs, fault) &&
                 pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
     dump_gather(dump);
     return done && dump_end(dump, fault);
@@ -297,18 +299,21 @@ dump_command(struct dump *dump, struct fault *fault)
 {
     uint64_t bytes, begun_ms = clock_ms();
     struct wishes wishes;
-    unsigned workers;
     size_t tables;
 
-    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault) ||
-        !dump_begin(dump, fault))
+    /* What even an empty database takes is known without a connection. */
+    if (!memory_for_dump(dump->env, NULL, &dump->memory, fault) ||
+        !dump_prepare(dump, &wishes, fault))
         return false;
-    dump_plan(dump, workers, &bytes, &tables);
+    memory_log(&dump->memory, LOG_INFO);
+    if (!dump_begin(dump, fault))
+        return false;
+    dump_plan(dump, dump->memory.jobs, &bytes, &tables);
     log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
              dump->manifest.name, tables, rules_count(wishes.rules));
     progress_begin(&dump->progress, "dump", tables, bytes, dump->env->progress);
-    bool done = dump_walk(dump, workers, fault);
+    bool done = dump_walk(dump, fault);
     progress_end(&dump->progress);
     if (done)
         dump_report(dump, begun_ms);

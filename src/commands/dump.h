@@ -37,6 +37,7 @@ struct dump {
     pthread_mutex_t lock;           /* of arena, once the workers run */
     struct pg_session leader;
     struct snapshot snapshot;
+    struct memory_plan memory;
     struct catalog catalog;
     struct table_masks *masks;      /* masks[i] belongs to catalog.tables[i] */
     struct manifest manifest;

@@ -44,6 +44,7 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
            pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
            dump_wishes_read(dump, wishes, leader, fault) &&
            snapshot_export(leader, &dump->snapshot, fault) &&
+           memory_for_dump(dump->env, leader, &dump->memory, fault) &&
            catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
            rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
 }

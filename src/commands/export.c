@@ -76,6 +76,7 @@ struct export {
     struct store *store;
     struct arena arena;
     struct manifest manifest;
+    struct memory_plan memory;
     struct worker clerk;
 };
 
@@ -127,12 +128,14 @@ bool
 export_run(const struct env *env, struct stop *stop, struct fault *fault)
 {
     struct export export = {.env = env, .stop = stop};
-    struct crew crew = {.env = env, .stop = stop};
+    struct crew crew = {.env = env, .memory = &export.memory, .stop = stop};
 
     export.store = open_store(env, env->from, false, stop, fault);
     bool done = export.store != NULL &&
-                manifest_read(export.store, env->dump, &export.arena, &export.manifest, fault);
+                manifest_read(export.store, env->dump, &export.arena, &export.manifest, fault) &&
+                memory_for_manifest(env, MEMORY_EXPORT, &export.manifest, &export.memory, fault);
     if (done) {
+        memory_log(&export.memory, LOG_INFO);
         worker_open(&export.clerk, &crew);
         done = export_walk(&export, fault);
         worker_close(&export.clerk);

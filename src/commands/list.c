@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "commands/commands.h"
+#include "commands/memory.h"
 #include "commands/open_store.h"
 #include "commands/output.h"
 #include "store/manifest.h"
@@ -97,6 +98,11 @@ list_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct text text = {0};
     struct dump_entry *entries;
     size_t count;
+    struct memory_plan memory;
+
+    if (!memory_for_manifest(env, MEMORY_LOOK, NULL, &memory, fault))
+        return false;
+    memory_log(&memory, LOG_DEBUG);
     struct store *store = open_store(env, env->store, false, stop, fault);
     bool ok = store != NULL && dumps_list(store, &arena, &entries, &count, fault);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "commands/memory.h"
+
 enum { SECOND_MS = 1000 };
 
 static bool
@@ -107,5 +109,8 @@ open_store(const struct env *env, const char *url, bool create, struct stop *sto
     struct s3_config s3;
 
     s3_config_fill(env, &s3);
-    return store_open(url, &s3, create, stop, fault);
+    struct store *store = store_open(url, &s3, create, stop, fault);
+    if (store != NULL)
+        store->limits.manifest_bytes_max = memory_manifest_bytes_max(env->memory_bytes);
+    return store;
 }

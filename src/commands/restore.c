@@ -138,9 +138,9 @@ static bool
 restore_walk(struct restore *restore, struct fault *fault)
 {
     const struct manifest *manifest = &restore->manifest;
-    struct crew crew = {.env = restore->env, .stop = restore->stop, .command = restore,
-                        .jobs_count = restore->queue_count, .begin = worker_connect,
-                        .job = load_job};
+    struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop,
+                        .command = restore, .jobs_count = restore->queue_count,
+                        .begin = worker_connect, .job = load_job};
 
     return restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
@@ -172,8 +172,12 @@ restore_command(struct restore *restore, struct fault *fault)
     if (restore->store == NULL ||
         !manifest_read(restore->store, restore->env->dump, &restore->arena, &restore->manifest,
                        fault) ||
-        !crew_size(restore->env, false, &restore->workers, fault) ||
-        !restore_plan(restore, &tables, fault) ||
+        !memory_for_manifest(restore->env, MEMORY_RESTORE, &restore->manifest, &restore->memory,
+                             fault))
+        return false;
+    memory_log(&restore->memory, LOG_INFO);
+    restore->workers = restore->memory.jobs;
+    if (!restore_plan(restore, &tables, fault) ||
         !restore_connect(restore, &restore->conn, fault))
         return false;
     log_info("restoring %s (%s, PostgreSQL %s, %s) into %s (PostgreSQL %s)", restore->manifest.name,

@@ -36,7 +36,8 @@ struct restore {
     struct arena arena;
     struct manifest manifest;
     struct pg_session conn;       /* runs whatever has to be in order */
-    unsigned workers;
+    struct memory_plan memory;
+    unsigned workers;             /* as the plan says */
     struct load *queue;           /* what to load, of the largest tables first */
     size_t queue_count;
     struct thaws thaws;           /* tables that can't be loaded frozen */

@@ -9,7 +9,7 @@ bool
 restore_statements(struct restore *restore, const struct manifest_object *object,
                    sql_statement_fn *statement, void *argument, struct fault *fault)
 {
-    struct crew crew = {.env = restore->env, .stop = restore->stop};
+    struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop};
     struct worker clerk;
     struct sql_target target;
     char path[STORE_NAME_MAX];

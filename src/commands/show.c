@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "commands/commands.h"
+#include "commands/memory.h"
 #include "commands/open_store.h"
 #include "commands/output.h"
 #include "store/manifest.h"
@@ -136,9 +137,13 @@ show_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct arena arena = {0};
     struct text text = {0};
     struct manifest manifest;
+    struct memory_plan memory;
     struct store *store = open_store(env, env->store, false, stop, fault);
-    bool ok = store != NULL && manifest_read(store, env->dump, &arena, &manifest, fault);
+    bool ok = store != NULL && manifest_read(store, env->dump, &arena, &manifest, fault) &&
+              memory_for_manifest(env, MEMORY_LOOK, &manifest, &memory, fault);
 
+    if (ok)
+        memory_log(&memory, LOG_DEBUG);
     if (ok && env->log_format == LOG_JSON)
         ok = add_stored(&text, store, &manifest, fault);
     else if (ok)

@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-
-enum {
-    WORKERS_MAX = 64,
-    CONNECTION_BYTES = 512 * 1024 /* libpq's two buffers, grown to what we send */
-};
+enum { WORKERS_MAX = 64 };
 
 static bool
 compresses(const struct crew *crew)
@@ -20,9 +15,12 @@ compresses(const struct crew *crew)
 void
 worker_open(struct worker *worker, struct crew *crew)
 {
+    /* Only check works without a plan, when it has found that there is none. */
+    size_t planned = crew->memory == NULL ? 0 : crew->memory->ring_bytes;
+
     memset(worker, 0, sizeof *worker);
     worker->crew = crew;
-    flow_init(&worker->flow, crew->stop);
+    flow_init(&worker->flow, crew->stop, planned == 0 ? (size_t) FLOW_RING_BYTES_MIN : planned);
     if (crew->dumps) {
         copy_out_open(&worker->copy_out);
         transform_open(&worker->transform);
@@ -47,38 +45,6 @@ worker_close(struct worker *worker)
         decompress_close(&worker->decompress);
     }
     flow_free(&worker->flow);
-}
-
-uint64_t
-worker_bytes(const struct env *env, bool dumps)
-{
-    uint64_t bytes = FLOW_BYTES_MAX + CONNECTION_BYTES;
-
-    if (!dumps)
-        return bytes + decompress_bytes(COMPRESS_LEVEL_MAX) + store_reader_bytes(env->store);
-    bytes += store_writer_bytes(env->store) + COPY_OUT_BUFFER_BYTES + 4 * TRANSFORM_FIELD_BYTES;
-    return bytes + (env->compress ? compress_bytes(env->compress_level) : 0);
-}
-
-bool
-crew_size(const struct env *env, bool dumps, unsigned *size, struct fault *fault)
-{
-    uint64_t each = worker_bytes(env, dumps), room = env->memory_bytes;
-    char each_text[16], room_text[16];
-
-    *size = env->jobs;
-    if (*size > room / each)
-        *size = (unsigned) (room / each);
-    if (*size == 0)
-        return fault_set(fault, ERR_CONFIG,
-                         "REPLICA_MEMORY of %s is too little: one worker needs %s",
-                         text_bytes(room_text, room), text_bytes(each_text, each));
-    if (*size < env->jobs)
-        log_warning("REPLICA_MEMORY of %s lets %u workers run, not the %u of REPLICA_JOBS",
-                    text_bytes(room_text, room), *size, env->jobs);
-    log_info("memory: %u workers of %s each, within %s", *size, text_bytes(each_text, each),
-             text_bytes(room_text, room));
-    return true;
 }
 
 static void

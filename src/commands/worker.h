@@ -3,8 +3,7 @@
  *
  * Life:   crew_run takes the memory of all workers, starts one thread each, and returns when the
  *         jobs are done or one failed, which throws the stop switch for all.
- * Limits: worker_bytes() for each; the sum is checked against REPLICA_MEMORY before anything
- *         starts.
+ * Limits: the plan's worker_bytes for each (memory.h).
  * Threads: each worker is used by its thread alone. */
 #ifndef COMMANDS_WORKER_H
 #define COMMANDS_WORKER_H
@@ -14,6 +13,7 @@
 #include "base/stop.h"
 #include "codec/compress.h"
 #include "codec/decompress.h"
+#include "commands/memory.h"
 #include "commands/progress.h"
 #include "env/env.h"
 #include "flow/flow.h"
@@ -46,6 +46,7 @@ struct worker {
 
 struct crew {
     const struct env *env;
+    const struct memory_plan *memory;
     struct stop *stop;
     void *command;                /* the command's own struct */
     size_t jobs_count;
@@ -62,13 +63,6 @@ struct crew {
  * SQL. */
 void worker_open(struct worker *worker, struct crew *crew);
 void worker_close(struct worker *worker);
-
-/* Memory of one worker at this compression and with this store, in bytes. */
-uint64_t worker_bytes(const struct env *env, bool dumps);
-
-/* How many workers REPLICA_MEMORY allows, at most REPLICA_JOBS; refuses (ERR_CONFIG) when not even
- * one, naming the least.  Logs the sum. */
-bool crew_size(const struct env *env, bool dumps, unsigned *size, struct fault *fault);
 
 /* Run all jobs on size workers; jobs are taken in the order of their index. */
 bool crew_run(struct crew *crew, unsigned size, struct fault *fault);

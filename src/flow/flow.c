@@ -23,11 +23,12 @@ struct segment {
 };
 
 void
-flow_init(struct flow *flow, struct stop *stop)
+flow_init(struct flow *flow, struct stop *stop, size_t ring_bytes)
 {
-    size_t bytes = FLOW_SEAMS_MAX * FLOW_RING_BYTES + FLOW_STAGES_MAX * FLOW_WINDOW_BYTES;
+    size_t bytes = FLOW_SEAMS_MAX * ring_bytes + (size_t) FLOW_STAGES_MAX * FLOW_WINDOW_BYTES;
 
-    *flow = (struct flow){.stop = stop, .memory = malloc(bytes)};
+    assert(ring_bytes > 0);
+    *flow = (struct flow){.stop = stop, .memory = malloc(bytes), .ring_bytes = ring_bytes};
     if (flow->memory == NULL)
         memory_exhausted(bytes);
 }
@@ -179,9 +180,9 @@ flow_cut(struct flow *flow, struct segment *segments)
 {
     uint8_t *memory = flow->memory;
 
-    for (size_t i = 0; i < flow->seams_count; i++, memory += FLOW_RING_BYTES)
-        ring_init(&flow->rings[i], memory, FLOW_RING_BYTES);
-    memory = flow->memory + FLOW_SEAMS_MAX * FLOW_RING_BYTES;
+    for (size_t i = 0; i < flow->seams_count; i++, memory += flow->ring_bytes)
+        ring_init(&flow->rings[i], memory, flow->ring_bytes);
+    memory = flow->memory + FLOW_SEAMS_MAX * flow->ring_bytes;
     for (size_t i = 0; i <= flow->seams_count; i++) {
         struct segment *segment = &segments[i];
         *segment = (struct segment){

@@ -8,7 +8,8 @@
  *
  * Life:   flow_init (takes the memory); per journey flow_begin, flow_add and flow_seam in the order
  *         of the bytes, flow_run; then the next journey; flow_free.
- * Limits: FLOW_STAGES_MAX stages, FLOW_SEAMS_MAX seams, FLOW_BYTES_MAX of memory, taken once.
+ * Limits: FLOW_STAGES_MAX stages, FLOW_SEAMS_MAX seams; memory of FLOW_BYTES and FLOW_SEAMS_MAX
+ *         rings, taken once.
  * Threads: flow_run starts one thread per segment but the first one's, which is the caller. */
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
@@ -27,6 +28,7 @@ enum {
      * MiB, 0.06 to 0.15 ns for 4 MiB.  Compressing takes 4.4 ns, so four times the memory would
      * buy two per cent at most. */
     FLOW_RING_BYTES = 1024 * 1024,
+    FLOW_RING_BYTES_MIN = 256 * 1024, /* where memory is short */
 
     /* 32, 64 and 128 KiB cost the same 0.05 ns; two of them stay in any second-level cache. */
     FLOW_WINDOW_BYTES = 64 * 1024,
@@ -35,13 +37,14 @@ enum {
      * sockets. */
     FLOW_STACK_BYTES = 256 * 1024,
 
-    FLOW_BYTES_MAX = FLOW_SEAMS_MAX * (FLOW_RING_BYTES + FLOW_STACK_BYTES) +
-                     FLOW_STAGES_MAX * FLOW_WINDOW_BYTES,
+    /* Whatever the size of its rings. */
+    FLOW_BYTES = FLOW_SEAMS_MAX * FLOW_STACK_BYTES + FLOW_STAGES_MAX * FLOW_WINDOW_BYTES,
 };
 
 struct flow {
     struct stop *stop;
     uint8_t *memory;
+    size_t ring_bytes;
     struct stage *stages[FLOW_STAGES_MAX];
     size_t stages_count;
     size_t seams[FLOW_SEAMS_MAX]; /* the seam stands before this stage */
@@ -50,9 +53,9 @@ struct flow {
     struct fault *_Atomic first; /* of a run: the failure that came first in time */
 };
 
-/* Take the memory.  A failure of any stage throws the stop switch, so that everything that blocks
- * anywhere in the run wakes. */
-void flow_init(struct flow *flow, struct stop *stop);
+/* Take the memory; ring_bytes for each seam, FLOW_RING_BYTES unless memory is short.  A failure of
+ * any stage throws the stop switch, so that everything that blocks anywhere in the run wakes. */
+void flow_init(struct flow *flow, struct stop *stop, size_t ring_bytes);
 void flow_free(struct flow *flow);
 
 /* Start describing a journey: no stages yet. */

@@ -125,7 +125,11 @@ named_read(struct store *store, const char *dump, struct arena *arena, struct ma
     struct text text = {0};
 
     snprintf(name, sizeof name, "%s/manifest.json", dump);
-    bool done = store_read(store, name, MANIFEST_BYTES_MAX, &text, exists, fault);
+    uint64_t limit = store->limits.manifest_bytes_max;
+    bool limited = limit > 0 && limit < MANIFEST_BYTES_MAX;
+    bool done = store_read(store, name, limited ? limit : MANIFEST_BYTES_MAX, &text, exists, fault);
+    if (!done && limited && text.size >= limit - limit / 8)
+        fault_because(fault, "REPLICA_MEMORY leaves no more room for a manifest");
     if (done && *exists)
         done = manifest_parse(arena, dump, text_of(&text), text.size, manifest, fault);
     text_free(&text);

@@ -52,6 +52,7 @@ struct manifest {
     struct manifest_table *tables;
     size_t tables_count;
     uint64_t rows, plain_bytes, stored_bytes; /* sums over all objects */
+    uint64_t json_bytes;             /* of the text it was read from */
 };
 
 /* How far manifest_write() came. */

@@ -373,7 +373,7 @@ manifest_parse(struct arena *arena, const char *name, const char *data, size_t s
 {
     struct reader reader = {.arena = arena, .fault = fault};
 
-    *manifest = (struct manifest){0};
+    *manifest = (struct manifest){.json_bytes = size};
     reader.where = arena_print(arena, "%s/manifest.json", name);
     const struct json *root = json_parse(arena, data, size, reader.where, fault);
     return root != NULL && format_read(&reader, root, name, manifest) &&

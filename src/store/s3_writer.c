@@ -27,7 +27,9 @@ struct s3_writer {
     struct s3_writer *next; /* while idle */
     char name[STORE_NAME_MAX + 1], key[S3_KEY_MAX + 1];
     uint8_t *memory;
+    size_t part_bytes;
     struct buffer buffers[S3_BUFFERS];
+    unsigned buffers_count;
     struct buffer *filling;
     bool multipart;
     struct s3_upload upload;
@@ -56,7 +58,7 @@ queued_find(struct s3_writer *writer)
 {
     struct buffer *first = NULL;
 
-    for (size_t i = 0; i < S3_BUFFERS; i++) {
+    for (unsigned i = 0; i < writer->buffers_count; i++) {
         struct buffer *buffer = &writer->buffers[i];
         if (buffer->state != BUFFER_QUEUED)
             continue;
@@ -108,7 +110,7 @@ uploader_run(void *argument)
     return NULL;
 }
 
-/* One uploader is slow but enough. */
+/* One buffer fills while the others are under way.  One uploader is slow but enough. */
 static bool
 uploaders_start(struct s3_writer *writer, struct fault *fault)
 {
@@ -117,7 +119,7 @@ uploaders_start(struct s3_writer *writer, struct fault *fault)
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, S3_STACK_BYTES);
-    while (writer->threads_count < S3_PARTS_AT_ONCE && error == 0) {
+    while (writer->threads_count < writer->buffers_count - 1 && error == 0) {
         error = pthread_create(&writer->threads[writer->threads_count], &attributes, uploader_run,
                                writer);
         writer->threads_count += error == 0;
@@ -132,7 +134,7 @@ uploaders_start(struct s3_writer *writer, struct fault *fault)
 static struct buffer *
 free_find(struct s3_writer *writer)
 {
-    for (size_t i = 0; i < S3_BUFFERS; i++)
+    for (unsigned i = 0; i < writer->buffers_count; i++)
         if (writer->buffers[i].state == BUFFER_FREE)
             return &writer->buffers[i];
     return NULL;
@@ -156,8 +158,9 @@ static bool
 part_queue(struct s3_writer *writer, struct fault *fault)
 {
     if (writer->parts_count == S3_PARTS_MAX)
-        return fault_set(fault, ERR_STORE, "%s has more than %d parts of %d MiB, all that S3 takes",
-                         writer->name, S3_PARTS_MAX, S3_PART_BYTES >> 20);
+        return fault_set(fault, ERR_STORE,
+                         "%s has more than %d parts of %zu MiB, all that S3 takes", writer->name,
+                         S3_PARTS_MAX, writer->part_bytes >> 20);
     if (!writer->multipart) {
         if (!uploaders_start(writer, fault) ||
             !s3_upload_begin(store_of(writer)->s3, writer->key, &writer->upload, fault))
@@ -194,7 +197,7 @@ static bool
 parts_wait(struct s3_writer *writer, struct fault *fault)
 {
     pthread_mutex_lock(&writer->lock);
-    for (size_t i = 0; i < S3_BUFFERS; i++)
+    for (unsigned i = 0; i < writer->buffers_count; i++)
         while (writer->buffers[i].state != BUFFER_FREE)
             pthread_cond_wait(&writer->changed, &writer->lock);
     bool whole = writer->fault.err == ERR_NONE;
@@ -205,6 +208,28 @@ parts_wait(struct s3_writer *writer, struct fault *fault)
 
 /* ---- the object ----------------------------------------------------------------------------- */
 
+static size_t
+part_bytes(const struct store_limits *limits)
+{
+    return limits->part_bytes == 0 ? (size_t) S3_PART_BYTES : limits->part_bytes;
+}
+
+static unsigned
+buffers_count(const struct store_limits *limits)
+{
+    assert(limits->buffers == 0 ||
+           (limits->buffers >= S3_BUFFERS_MIN && limits->buffers <= S3_BUFFERS));
+    return limits->buffers == 0 ? (unsigned) S3_BUFFERS : limits->buffers;
+}
+
+uint64_t
+s3_writer_bytes(const struct store_limits *limits)
+{
+    uint64_t buffers = buffers_count(limits);
+
+    return buffers * part_bytes(limits) + (buffers - 1) * (S3_STACK_BYTES + S3_CONNECTION_BYTES);
+}
+
 static struct s3_writer *
 writer_make(struct store *store)
 {
@@ -212,11 +237,13 @@ writer_make(struct store *store)
 
     if (writer == NULL)
         memory_exhausted(sizeof *writer);
-    writer->memory = malloc((size_t) S3_BUFFERS * S3_PART_BYTES);
+    writer->part_bytes = part_bytes(&store->limits);
+    writer->buffers_count = buffers_count(&store->limits);
+    writer->memory = malloc(writer->buffers_count * writer->part_bytes);
     if (writer->memory == NULL)
-        memory_exhausted((size_t) S3_BUFFERS * S3_PART_BYTES);
-    for (size_t i = 0; i < S3_BUFFERS; i++)
-        writer->buffers[i].data = writer->memory + i * S3_PART_BYTES;
+        memory_exhausted(writer->buffers_count * writer->part_bytes);
+    for (unsigned i = 0; i < writer->buffers_count; i++)
+        writer->buffers[i].data = writer->memory + i * writer->part_bytes;
     writer->writer.store = store;
     pthread_mutex_init(&writer->lock, NULL);
     pthread_cond_init(&writer->changed, NULL);
@@ -257,13 +284,13 @@ s3_writer_write(struct store_writer *base, const void *data, size_t size, struct
 
     while (size > 0) {
         /* A full buffer waits for one byte more: an object that ends here needs no parts. */
-        if (writer->filling != NULL && writer->filling->size == S3_PART_BYTES &&
+        if (writer->filling != NULL && writer->filling->size == writer->part_bytes &&
             !part_queue(writer, fault))
             return false;
         if (writer->filling == NULL && !buffer_take(writer, fault))
             return false;
         struct buffer *buffer = writer->filling;
-        size_t room = S3_PART_BYTES - buffer->size, piece = size < room ? size : room;
+        size_t room = writer->part_bytes - buffer->size, piece = size < room ? size : room;
         memcpy(buffer->data + buffer->size, at, piece);
         buffer->size += piece;
         writer->bytes += piece;

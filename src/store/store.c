@@ -7,7 +7,6 @@
 
 #include "store/dir.h"
 #include "store/s3_store.h"
-#include "store/s3_writer.h"
 #include "store/store_url.h"
 
 struct store *
@@ -34,18 +33,6 @@ store_open(const char *url, const struct s3_config *s3, bool create, struct stop
     }
     text_free(&path);
     return store;
-}
-
-uint64_t
-store_writer_bytes(const char *url)
-{
-    return store_url_scheme(url) == STORE_URL_S3 ? S3_WRITER_BYTES : 0;
-}
-
-uint64_t
-store_reader_bytes(const char *url)
-{
-    return store_url_scheme(url) == STORE_URL_S3 ? S3_CONNECTION_BYTES : 0;
 }
 
 void

@@ -112,10 +112,18 @@ struct store_ops {
     void (*close)(struct store *);
 };
 
+/* What a store may take of memory; a zero is the driver's own default. */
+struct store_limits {
+    size_t part_bytes;           /* of an object that is uploaded in parts */
+    unsigned buffers;            /* parts that wait in memory, of each object; at least 2 */
+    uint64_t manifest_bytes_max; /* of a manifest that is read */
+};
+
 struct store {
     const struct store_ops *ops;
     struct stop *stop; /* the run's switch; whoever waits also waits for it */
     const char *url;   /* for sentences; holds no secret */
+    struct store_limits limits; /* set before the first object */
 };
 
 /* Open the store a URL names; see store_url.h.  s3 says how S3 is reached, but for the bucket,
@@ -127,10 +135,6 @@ struct store *store_open(const char *url, const struct s3_config *s3, bool creat
 
 /* Close it, after all its objects; NULL is allowed. */
 void store_close(struct store *store);
-
-/* The most memory an object that is being written, or read, takes in the store a URL names. */
-uint64_t store_writer_bytes(const char *url);
-uint64_t store_reader_bytes(const char *url);
 
 /* Write a small object at once; it is durable then. */
 bool store_write(struct store *store, const char *name, const void *data, size_t size,

@@ -119,9 +119,9 @@ def test_a_class_that_cannot_be_read_back():
 
 def test_memory_counts_what_s3_keeps_in_flight():
     """Parts wait in memory until the store has them; too little says how much it takes."""
-    result = tool.run("dump", timeout=10, **dict(S3, REPLICA_MEMORY="24MiB"))
-    tool.refused(result, tool.CONFIGURATION, "REPLICA_MEMORY", "one worker needs")
-    result = tool.run("dump", timeout=10, **dict(GOOD, REPLICA_MEMORY="24MiB"))
+    result = tool.run("dump", timeout=10, **dict(S3, REPLICA_MEMORY="16MiB"))
+    tool.refused(result, tool.CONFIGURATION, "REPLICA_MEMORY", "need 27 MiB")
+    result = tool.run("dump", timeout=10, **dict(GOOD, REPLICA_MEMORY="16MiB"))
     assert result.code == tool.SOURCE
 
 

@@ -66,7 +66,7 @@ def test_a_dump_in_parts(heavy, s3_store, target, profile):
     assert digest(heavy) == digest(target)
 
 
-def test_parts_are_equal_and_of_eight_mebibytes(heavy, s3_store):
+def test_parts_are_equal_and_of_five_mebibytes(heavy, s3_store):
     store = s3_store("r2")
     sizes = []
     put_together = store.world.put_together
@@ -76,7 +76,7 @@ def test_parts_are_equal_and_of_eight_mebibytes(heavy, s3_store):
     )
     s3_tool.dump(heavy, store, **IN_PARTS)
     [parts] = sizes
-    assert set(parts[:-1]) == {8 * MIB} and 0 < parts[-1] <= 8 * MIB
+    assert set(parts[:-1]) == {5 * MIB} and 0 < parts[-1] <= 5 * MIB
 
 
 def test_lists_that_come_in_pages(small, s3_store, target):

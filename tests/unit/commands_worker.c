@@ -136,52 +136,12 @@ test_stopped(void **state)
     stop_free(&stop);
 }
 
-static void
-test_size(void **state)
-{
-    (void) state;
-    for (int i = 0; i < 4; i++) {
-        bool dumps = i % 2 == 1;
-        struct env env = {.compress = true, .compress_level = 3, .jobs = 8,
-                          .store = i < 2 ? "file:///d" : "s3://bucket"};
-        uint64_t each = worker_bytes(&env, dumps);
-        struct fault fault = {0};
-        unsigned size;
-
-        env.memory_bytes = each * 8;
-        assert_true(crew_size(&env, dumps, &size, &fault));
-        assert_int_equal(size, 8);
-        env.memory_bytes = each * 8 - 1;
-        assert_true(crew_size(&env, dumps, &size, &fault));
-        assert_int_equal(size, 7);
-        env.memory_bytes = each;
-        assert_true(crew_size(&env, dumps, &size, &fault));
-        assert_int_equal(size, 1);
-        env.memory_bytes = each - 1;
-        assert_false(crew_size(&env, dumps, &size, &fault));
-        assert_int_equal(fault.err, ERR_CONFIG);
-        assert_non_null(strstr(fault.text, "REPLICA_MEMORY"));
-    }
-}
-
-/* What a store keeps in memory until it has taken it counts, too. */
-static void
-test_store_counts(void **state)
-{
-    struct env dir = {.store = "file:///d"}, s3 = {.store = "s3://bucket"};
-    (void) state;
-
-    assert_true(worker_bytes(&s3, true) - worker_bytes(&dir, true) >= 3 * 8 << 20);
-    assert_true(worker_bytes(&s3, false) > worker_bytes(&dir, false));
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_jobs), cmocka_unit_test(test_failure),
         cmocka_unit_test(test_no_begin), cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_size),      cmocka_unit_test(test_store_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

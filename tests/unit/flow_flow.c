@@ -30,7 +30,8 @@ corridor_open(size_t size, size_t middles)
 {
     corridor.fault = (struct fault){0};
     assert_true(stop_init(&corridor.stop, &corridor.fault));
-    flow_init(&corridor.flow, &corridor.stop);
+    flow_init(&corridor.flow, &corridor.stop,
+              size % 2 == 0 ? FLOW_RING_BYTES : FLOW_RING_BYTES_MIN);
     memory_source_init(&corridor.source, stream.data, size, 100000);
     for (size_t i = 0; i < middles; i++)
         faulty_init(&corridor.middles[i]);

@@ -98,6 +98,36 @@ sizes(void **state)
     bucket_end(&bucket);
 }
 
+/* The store's limits: smaller parts, and two buffers, which is one upload at a time. */
+static void
+limited(void **state)
+{
+    enum { SMALL = 1024 * 1024, SIZE = 4 * SMALL + 5 };
+    struct bucket bucket;
+    struct fault fault = {0};
+    uint8_t *data = noise(SIZE);
+    (void) state;
+
+    bucket_begin(&bucket);
+    struct store *store = opened(&bucket);
+    store->limits = (struct store_limits){.part_bytes = SMALL, .buffers = S3_BUFFERS_MIN};
+    assert_int_equal(s3_writer_bytes(&store->limits),
+                     2 * SMALL + S3_STACK_BYTES + S3_CONNECTION_BYTES);
+    if (!put(store, "dump-1/1.sql", data, SIZE, 65536, &fault))
+        fail_msg("%s", fault.text);
+    assert_int_equal(bucket.sizes_count, 5);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(bucket.sizes[i], SMALL);
+    assert_int_equal(bucket.parts_at_once, 1);
+    struct bytes there = bucket_read(&bucket, "dump-1/1.sql");
+    assert_int_equal(there.size, SIZE);
+    assert_memory_equal(there.data, data, SIZE);
+    bytes_free(&there);
+    free(data);
+    store_close(store);
+    bucket_end(&bucket);
+}
+
 /* A part that fails is the failure of a later write or of the commit; the writer serves on. */
 static void
 failing_parts(void **state)
@@ -238,8 +268,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),   cmocka_unit_test(failing_parts), cmocka_unit_test(aborted),
-        cmocka_unit_test(stopped), cmocka_unit_test(many_at_once),
+        cmocka_unit_test(sizes),         cmocka_unit_test(limited),
+        cmocka_unit_test(failing_parts), cmocka_unit_test(aborted),
+        cmocka_unit_test(stopped),       cmocka_unit_test(many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
