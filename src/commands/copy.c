@@ -121,7 +121,7 @@ section_copy(struct copy *copy, const char *name, bool parallel, struct fault *f
 
     if (script == NULL)
         return fault_because(fault, "while copying the schema");
-    flow_init(&flow, copy->dump.stop);
+    flow_init(&flow, copy->dump.stop, copy->dump.memory.ring_bytes);
     flow_begin(&flow);
     sql_source_open(&source, pg_dump_section(&copy->dump.pg_dump), dump_keep_statement,
                     &copy->dump.catalog);
@@ -157,17 +157,17 @@ ends_differ(struct copy *copy, struct fault *fault)
 }
 
 static bool
-copy_walk(struct copy *copy, unsigned workers, struct fault *fault)
+copy_walk(struct copy *copy, struct fault *fault)
 {
     struct dump *dump = &copy->dump;
     struct restore *restore = &copy->restore;
-    struct crew crew = {.env = dump->env, .stop = dump->stop, .command = copy, .copies = true,
-                        .dumps = true, .jobs_count = dump->queued, .begin = worker_join,
-                        .job = copy_job};
+    struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
+                        .command = copy, .copies = true, .dumps = true,
+                        .jobs_count = dump->queued, .begin = worker_join, .job = copy_job};
 
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
-                restore_thaws(restore, fault) && crew_run(&crew, workers, fault) &&
+                restore_thaws(restore, fault) && crew_run(&crew, dump->memory.jobs, fault) &&
                 section_copy(copy, "data", false, fault) &&
                 section_copy(copy, "post-data", true, fault) &&
                 pg_run(&dump->leader, "end the transaction at the source", "COMMIT", fault);
@@ -201,15 +201,17 @@ copy_command(struct copy *copy, struct fault *fault)
     struct restore *restore = &copy->restore;
     uint64_t bytes, begun_ms = clock_ms();
     struct wishes wishes;
-    unsigned workers;
     size_t tables;
 
-    if (!crew_size(dump->env, true, &workers, fault) || !dump_prepare(dump, &wishes, fault))
+    if (!memory_for_dump(dump->env, NULL, &dump->memory, fault) ||
+        !dump_prepare(dump, &wishes, fault))
         return false;
+    memory_log(&dump->memory, LOG_INFO);
     dump_describe(dump);
-    dump_plan(dump, workers, &bytes, &tables);
+    dump_plan(dump, dump->memory.jobs, &bytes, &tables);
     restore->manifest = dump->manifest;
-    restore->workers = workers;
+    restore->memory = dump->memory;
+    restore->workers = dump->memory.jobs;
     if (!restore_connect(restore, &restore->conn, fault) || !ends_differ(copy, fault))
         return false;
     log_info("copying %s (PostgreSQL %s, %s) into %s (PostgreSQL %s): %zu tables, %zu rules",
@@ -217,7 +219,7 @@ copy_command(struct copy *copy, struct fault *fault)
              PQdb(restore->conn.pq), pg_version_text(&restore->conn), tables,
              rules_count(wishes.rules));
     progress_begin(&dump->progress, "copy", tables, bytes, dump->env->progress);
-    bool done = copy_walk(copy, workers, fault);
+    bool done = copy_walk(copy, fault);
     progress_end(&dump->progress);
     if (done)
         copy_report(copy, begun_ms);

@@ -28,6 +28,13 @@ enum {
 
 typedef uint64_t item_bytes_fn(const struct memory_need *need, const struct memory_plan *plan);
 
+/* Whether pg_dump runs, and rows are read by COPY. */
+static bool
+from_database(const struct memory_need *need)
+{
+    return need->use == MEMORY_DUMP || need->use == MEMORY_COPY;
+}
+
 static uint64_t
 own_bytes(const struct memory_need *need, const struct memory_plan *plan)
 {
@@ -47,7 +54,7 @@ static uint64_t
 schema_bytes(const struct memory_need *need, const struct memory_plan *plan)
 {
     (void) plan;
-    return need->use == MEMORY_DUMP ? PG_DUMP_BYTES + need->schema_bytes : 0;
+    return from_database(need) ? PG_DUMP_BYTES + need->schema_bytes : 0;
 }
 
 static uint64_t
@@ -65,6 +72,8 @@ connection_bytes(const struct memory_need *need, const struct memory_plan *plan)
         return CONNECTION_BYTES + COPY_OUT_BUFFER_BYTES;
     case MEMORY_RESTORE:
         return CONNECTION_BYTES + plan->ring_bytes; /* libpq holds what one step was given */
+    case MEMORY_COPY:
+        return 2 * CONNECTION_BYTES + COPY_OUT_BUFFER_BYTES + plan->ring_bytes;
     default:
         return 0;
     }
@@ -74,6 +83,8 @@ static uint64_t
 codec_bytes(const struct memory_need *need, const struct memory_plan *plan)
 {
     (void) plan;
+    if (need->use == MEMORY_COPY)
+        return 4 * TRANSFORM_FIELD_BYTES;
     if (need->use != MEMORY_DUMP)
         return decompress_bytes(need->compress ? need->level : COMPRESS_LEVEL_MIN);
     return 4 * TRANSFORM_FIELD_BYTES + (need->compress ? compress_bytes(need->level) : 0);
@@ -159,6 +170,7 @@ plan_rung(const struct memory_need *need, unsigned jobs, const struct rung *rung
 static const char *const uses[] = {
     [MEMORY_DUMP] = "dump",
     [MEMORY_RESTORE] = "restore",
+    [MEMORY_COPY] = "copy",
     [MEMORY_EXPORT] = "export",
     [MEMORY_LOOK] = "look at a dump",
 };
@@ -201,7 +213,7 @@ memory_describe(const struct memory_plan *plan, struct text *said)
         if (items[i].name == NULL || bytes == 0)
             continue;
         text_addf(said, "%s %s for %s", more++ > 0 ? "," : "", text_bytes(size, bytes),
-                  plan->need.use != MEMORY_DUMP && items[i].bytes == catalog_bytes
+                  !from_database(&plan->need) && items[i].bytes == catalog_bytes
                       ? "the manifest" : items[i].name);
     }
     text_addf(said, "; REPLICA_MEMORY allows %s", text_bytes(size, plan->need.budget_bytes));
@@ -231,7 +243,7 @@ need_fill(const struct env *env, enum memory_use use, const char *store, struct 
         .s3 = env_place(store) == PLACE_S3,
         .compress = env->compress,
         .level = env->compress_level,
-        .jobs = use == MEMORY_DUMP || use == MEMORY_RESTORE ? env->jobs : 1,
+        .jobs = use == MEMORY_EXPORT || use == MEMORY_LOOK ? 1 : env->jobs,
         .volume_bytes = env->volume_bytes,
         .budget_bytes = env->memory_bytes,
         .statement_bytes = MEMORY_STATEMENT_BYTES,
@@ -306,7 +318,9 @@ memory_for_dump(const struct env *env, struct pg_session *conn, struct memory_pl
 {
     struct memory_need need;
 
-    need_fill(env, MEMORY_DUMP, env->to, &need);
+    bool copies = env_place(env->to) == PLACE_POSTGRES;
+
+    need_fill(env, copies ? MEMORY_COPY : MEMORY_DUMP, env->to, &need);
     return (conn == NULL || catalog_count(conn, &need, fault)) &&
            memory_plan_make(&need, plan, fault);
 }

@@ -40,6 +40,7 @@ enum {
 enum memory_use {
     MEMORY_DUMP,    /* database to store */
     MEMORY_RESTORE, /* store to database */
+    MEMORY_COPY,    /* database to database */
     MEMORY_EXPORT,  /* store to stdout */
     MEMORY_LOOK,    /* list and show: no bytes walk */
 };
@@ -73,8 +74,8 @@ bool memory_plan_make(const struct memory_need *need, struct memory_plan *plan,
 /* The plan as one sentence. */
 void memory_describe(const struct memory_plan *plan, struct text *said);
 
-/* Plan for a dump, from what the source's catalog counts; conn may be NULL, which stands for an
- * empty database. */
+/* Plan for a dump, or a copy when REPLICA_TO is a database, from what the source's catalog counts;
+ * conn may be NULL, which stands for an empty database. */
 bool memory_for_dump(const struct env *env, struct pg_session *conn, struct memory_plan *plan,
                      struct fault *fault);
 

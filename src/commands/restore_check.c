@@ -120,9 +120,9 @@ check_job(struct worker *worker, size_t index, struct fault *fault)
 bool
 restore_check(struct restore *restore, struct fault *fault)
 {
-    struct crew crew = {.env = restore->env, .stop = restore->stop, .command = restore,
-                        .jobs_count = restore->manifest.tables_count, .begin = worker_connect,
-                        .job = check_job};
+    struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop,
+                        .command = restore, .jobs_count = restore->manifest.tables_count,
+                        .begin = worker_connect, .job = check_job};
 
     log_info("counting the rows of %zu tables", restore->manifest.tables_count);
     return crew_run(&crew, restore->workers, fault);

@@ -240,6 +240,7 @@ def every_command(source, store, make_target, settings, **variables):
     yield "check", {"REPLICA_FROM": source.url(), "REPLICA_TO": store.url, **settings}
     yield "check", {"REPLICA_FROM": store.url, "REPLICA_TO": make_target().url(), **settings}
     yield "restore", {"REPLICA_FROM": store.url, "REPLICA_TO": make_target().url(), **settings}
+    yield "copy", {"REPLICA_FROM": source.url(), "REPLICA_TO": make_target().url(), **variables}
 
 
 @pytest.fixture(scope="module")
@@ -288,7 +289,7 @@ def test_the_named_minimum_is_enough_and_no_byte_less(pair, server, databases, p
     ):
         if command in ("list", "show", "check"):
             continue
-        less = dict(variables, REPLICA_CLEAN="yes") if command == "restore" else variables
+        less = dict(variables, REPLICA_CLEAN="yes") if command in ("restore", "copy") else variables
         least = named_minimum(command, **less)
         assert least > 1
         holds(command, REPLICA_MEMORY="%dMiB" % least, **less)
