@@ -105,7 +105,7 @@ def compared(small, large):
 
 def dumps(small, large, store):
     run = lambda source: peak_of(
-        "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no"
+        "dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url, REPLICA_PROGRESS="no", REPLICA_JOBS=1
     )
     run(small)
     compared(run(small), run(large))
@@ -123,7 +123,11 @@ def test_a_restore_ten_times_as_large_takes_no_more(big, store, databases, serve
         target = databases(server)
         found.append(
             peak_of(
-                "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_PROGRESS="no"
+                "restore",
+                REPLICA_FROM=store.url,
+                REPLICA_TO=target.url(),
+                REPLICA_PROGRESS="no",
+                REPLICA_JOBS=1,
             )
         )
     compared(*found)

@@ -105,7 +105,8 @@ least_is_the_least(void **state)
         }
 }
 
-/* Smaller rings, then fewer buffers, then fewer workers. */
+/* Smaller rings, then fewer buffers, then fewer workers.  Sums are whole MiB, so a step may be
+ * passed over. */
 static void
 order_of_the_ladder(void **state)
 {
@@ -116,11 +117,11 @@ order_of_the_ladder(void **state)
 
     assert_true(memory_plan_make(&need, &plan, &fault));
     assert_int_equal(depth(&plan), 0);
-    for (unsigned at = 1; at <= 5; at++) {
+    for (unsigned before = 0; before < 5; before = depth(&plan)) {
         need.budget_bytes = plan.total_bytes - 1;
         assert_true(memory_plan_make(&need, &plan, &fault));
-        assert_int_equal(depth(&plan), at);
-        assert_int_equal(plan.jobs, at < 3 ? 2 : 1);
+        assert_true(depth(&plan) > before);
+        assert_int_equal(plan.jobs, depth(&plan) < 3 ? 2 : 1);
     }
     assert_int_equal(plan.store.buffers, S3_BUFFERS_MIN);
     need.budget_bytes = plan.total_bytes - 1;
