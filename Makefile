@@ -257,8 +257,17 @@ cover: $(call unit_programs,cover) ## how much of each file the unit tests reach
 # ---- the rest -----------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: $(OUT)/replica ## replica beside psql and pg_dump, in turn, in one run
-	@bash bench/run.sh
+bench: $(OUT)/replica ## replica beside its peers, in turn: BENCH_ONLY, BENCH_ROUNDS, BENCH_SCALE (docs/benchmarks.md)
+	@bash bench/peers.sh
+	@python3 -B bench/run.py
+
+.PHONY: bench-1tb
+bench-1tb: $(OUT)/replica ## 1 TB through 512 MB on one CPU; BENCH_TB_GB=1000
+	@python3 -B bench/one_terabyte.py
+
+.PHONY: bench-docs
+bench-docs: ## the figures that make bench has left, and their plots, into docs/
+	@python3 -B bench/report.py publish
 
 .PHONY: docs
 docs: $(OUT)/replica ## docs/configuration.md, from the table of variables

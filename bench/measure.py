@@ -1,28 +1,26 @@
-#!/usr/bin/env python3
-"""measure.py POSTMASTER NAME OUTPUT PROGRAM ARG... ['|' PROGRAM ARG...]...
-
-Runs a pipeline, its last standard output to the file OUTPUT, and prints one line of JSON:
+"""Runs a pipeline and says what it took.
 
     wall    seconds from before the first start to after the last end
     user, system
             CPU seconds of all its processes and their children, from wait4()
-    server  CPU seconds of the backends that served it and have ended: what the process POSTMASTER
-            has of its children, in ticks of 10 ms
-    rss     peak bytes resident: the largest sum over the living processes of their VmHWM,
-            looked at every 20 ms and therefore blind to a peak shorter than that.  ru_maxrss is
-            not used, as it begins with what its starter, this interpreter, had at its exec.
+    server  CPU seconds of the servers that served it: of their processes that live, and of those that have
+            ended since, in ticks of 10 ms
+    rss     peak bytes resident: the largest sum over the living processes of their VmHWM, looked at every
+            20 ms and therefore blind to a peak shorter than that.  ru_maxrss is not used, as it begins
+            with what its starter, this interpreter, had at its exec.
+    series  seconds and the sum of VmRSS at that time, at most SERIES_MAX pairs
+"""
 
-Exits 1 when any process fails."""
-
-import json
 import os
 import subprocess
-import sys
 import threading
 import time
 
+from settings import Failure
+
 LOOK_SECONDS = 0.02
 REAP_SECONDS = 0.2  # a backend ends a little after its client
+SERIES_MAX = 160
 
 
 def family(pid):
@@ -38,42 +36,68 @@ def family(pid):
 
 
 def resident(pid):
-    """VmHWM in bytes; 0 for what has ended, as a zombie has no memory."""
+    """VmHWM and VmRSS in bytes; nothing for what has ended, as a zombie has no memory."""
+    peak = now = 0
     try:
         with open(f"/proc/{pid}/status") as status:
             for line in status:
                 if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
+                    peak = int(line.split()[1]) * 1024
+                elif line.startswith("VmRSS:"):
+                    now = int(line.split()[1]) * 1024
     except (FileNotFoundError, ProcessLookupError):
         pass
-    return 0
+    return peak, now
 
 
-def children_cpu(pid):
-    """CPU seconds of the children that a process has waited for."""
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(pid, reaped):
+    """CPU seconds of a process, or with reaped of the children that it has waited for, too."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    ticks = int(fields[11]) + int(fields[12])
+    if reaped:
+        ticks += int(fields[13]) + int(fields[14])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def server_seconds(postmasters):
+    return sum(cpu_seconds(pid, pid == postmaster) for postmaster in postmasters for pid in family(postmaster))
 
 
 class Watch(threading.Thread):
+    """Looks at the memory of processes until it is told that they have ended."""
+
     def __init__(self, pids):
         super().__init__(daemon=True)
-        self.pids, self.ended, self.peak = pids, threading.Event(), 0
+        self.pids, self.ended, self.peak, self.series = pids, threading.Event(), 0, []
+        self.begin = time.monotonic()
         self.start()
 
     def run(self):
         while not self.ended.wait(LOOK_SECONDS):
             living = {pid for root in self.pids for pid in family(root)}
-            self.peak = max(self.peak, sum(map(resident, living)))
+            sizes = [resident(pid) for pid in living]
+            self.peak = max(self.peak, sum(peak for peak, _ in sizes))
+            self.series.append((time.monotonic() - self.begin, sum(now for _, now in sizes)))
 
 
-def start(commands, output):
+def thin(series):
+    """At most SERIES_MAX points, each with the most of those it stands for."""
+    step = max(1, -(-len(series) // SERIES_MAX))
+    groups = [series[first:first + step] for first in range(0, len(series), step)]
+    return [(round(group[0][0], 3), max(size for _, size in group)) for group in groups]
+
+
+def start(commands, output, log, environment):
     """The processes of a pipeline, each reading what the one before writes."""
     processes, source = [], subprocess.DEVNULL
     for number, command in enumerate(commands):
         last = number == len(commands) - 1
-        process = subprocess.Popen(command, stdin=source, stdout=output if last else subprocess.PIPE)
+        process = subprocess.Popen(command, stdin=source, stdout=output if last else subprocess.PIPE,
+                                   stderr=log, env=environment)
         if source != subprocess.DEVNULL:
             source.close()
         source = process.stdout
@@ -81,19 +105,19 @@ def start(commands, output):
     return processes
 
 
-def main():
-    postmaster, name, path, *words = sys.argv[1:]
-    commands = [[]]
-    for word in words:
-        if word == "|":
-            commands.append([])
-        else:
-            commands[-1].append(word)
+def complain(commands, failed, log):
+    with open(log, errors="replace") as file:
+        tail = " / ".join(file.read().strip().splitlines()[-4:])
+    raise Failure(f"{', '.join(failed)}: {tail[-600:]}" if tail else ", ".join(failed))
 
-    served = children_cpu(postmaster)
-    with open(path, "wb") as output:
+
+def measure(commands, environment, output, log, cpus, postmasters):
+    """One run, its processes on the CPUs named.  Raises Failure when any process fails."""
+    pinned = ["taskset", "-c", ",".join(map(str, cpus))]
+    served = server_seconds(postmasters)
+    with open(output, "wb") as sink, open(log, "wb") as errors:
         begin = time.monotonic()
-        processes = start(commands, output)
+        processes = start([pinned + command for command in commands], sink, errors, {**os.environ, **environment})
         watch = Watch([process.pid for process in processes])
         user = system = 0
         failed = []
@@ -102,15 +126,12 @@ def main():
             process.returncode = os.waitstatus_to_exitcode(status)
             user, system = user + usage.ru_utime, system + usage.ru_stime
             if process.returncode != 0:
-                failed.append(f"{process.args[0]} ends with {process.returncode}")
+                failed.append(f"{os.path.basename(process.args[len(pinned)])} ends with {process.returncode}")
         wall = time.monotonic() - begin
     watch.ended.set()
     watch.join()
     if failed:
-        sys.exit(f"{name}: {', '.join(failed)}")
+        complain(commands, failed, log)
     time.sleep(REAP_SECONDS)
-    print(json.dumps({"name": name, "wall": wall, "user": user, "system": system,
-                      "server": children_cpu(postmaster) - served, "rss": watch.peak}))
-
-
-main()
+    return {"wall": wall, "user": user, "system": system, "server": server_seconds(postmasters) - served,
+            "rss": watch.peak, "series": thin(watch.series)}

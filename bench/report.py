@@ -1,124 +1,211 @@
 #!/usr/bin/env python3
-"""report.py DIR RESULT - the figures of bench/run.sh, as Markdown on standard output and as JSON in RESULT.
+"""report.py - the figures of build/bench/results as Markdown, with the targets and the plots.
 
-DIR holds runs (lines of measure.py), stored (name and bytes) and facts (name, tab, text)."""
+    report.py              prints them; the plots go to build/bench/plots, everything as JSON to build/bench/result.json
+    report.py publish      the same into docs/benchmarks.md, between its markers, and docs/bench/
+
+It takes whatever suites have been run on this machine."""
 
 import json
+import os
+import shutil
 import sys
 from statistics import median
 
-TITLES = {
-    "raw": "`psql`, COPY to /dev/null",
-    "replica": "**replica dump**, zstd:3",
-    "rules": "**replica dump**, zstd:3, three rules",
-    "jobs": "**replica dump**, zstd:3, jobs by CPUs",
-    "pg_dump": "`pg_dump \\| zstd -3`",
-    "custom": "`pg_dump -Fc`",
-    "s3": "**replica dump**, zstd:3",
-    "s3jobs": "**replica dump**, zstd:3, jobs by CPUs",
-    "rclone": "`pg_dump \\| zstd -3 \\| rclone rcat`",
-}
-S3 = ("s3", "s3jobs", "rclone")
-WALL_TARGET = 1.15
+import figures
+import plots
+import settings
+
+ORDER = ("dump", "sets", "small", "restore", "copy", "s3", "jobs", "tables", "size", "memory")
+BASES = {"dump": ("raw1", "zstd1"), "sets": ("raw2", "zstd2"), "small": ("custom2",), "restore": ("pg_restore",),
+         "copy": ("pgcopydb",), "s3": ("rclone",), "jobs": (), "tables": ("custom2",), "size": ("raw2", "zstd2"), "memory": ()}
+BEGIN, END = "<!-- made by make bench-docs: begin -->", "<!-- made by make bench-docs: end -->"
 
 
-def read(directory):
-    with open(f"{directory}/facts") as file:
-        facts = dict(line.rstrip("\n").split("\t", 1) for line in file)
-    with open(f"{directory}/stored") as file:
-        stored = {name: int(size) for name, size in map(str.split, file)}
-    runs = {}
-    with open(f"{directory}/runs") as file:
-        for line in file:
-            run = json.loads(line)
-            runs.setdefault(run.pop("name"), []).append(run)
-    return facts, stored, runs
+def read():
+    results = {}
+    for name in (*ORDER, "1tb"):
+        path = os.path.join(settings.RESULTS, f"{name}.json")
+        if os.path.exists(path):
+            with open(path) as file:
+                results[name] = json.load(file)
+    return results
 
 
-def figures(runs, copied):
-    """Per contender the list of each figure, round by round."""
-    return {
-        name: {
-            "wall_s": [run["wall"] for run in rounds],
-            "cpu_s_per_gb": [(run["user"] + run["system"]) / (copied / 1e9) for run in rounds],
-            "server_cpu_s_per_gb": [run["server"] / (copied / 1e9) for run in rounds],
-            "copy_mb_per_s": [copied / 1e6 / run["wall"] for run in rounds],
-            "peak_mb": [run["rss"] / 1e6 for run in rounds],
-        }
-        for name, rounds in runs.items()
-    }
+def plain(title):
+    return title.replace("\\|", "|").replace("*", "").replace("`", "")
 
 
-def ratio(one, other):
-    """Of neighbours in time: the median over the rounds of the ratio within a round."""
-    return median(a / b for a, b in zip(one, other))
+def cell(value, digits):
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
-def spread(values, digits):
-    return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+def row(result, contender, point, bases):
+    runs = result["runs"]
+    found = [run for run in runs if run["contender"] == contender and run.get("point") == point and not run.get("failed")]
+
+    def values(value):
+        return figures.by_round(runs, contender, value, point)
+
+    ratios = [cell(figures.ratio(values(figures.wall), figures.by_round(runs, base, figures.wall, point)), 2) for base in bases]
+    stored = 100 * median(run["stored"] for run in found) / found[0]["copy_bytes"] if found[0]["stored"] else None
+    title = result["titles"][contender] + (" (wrong: " + found[0]["wrong"] + ")" if found[0].get("wrong") else "")
+    return [title, figures.spread(values(figures.wall).values(), 2), *ratios,
+            f"{median(values(figures.megabytes_per_second).values()):.0f}",
+            figures.spread(values(figures.cpu_per_gb).values(), 2),
+            f"{median(run['server'] / (run['copy_bytes'] / 1e9) for run in found):.2f}",
+            f"{max(run['rss'] for run in found) / 1e6:.1f}", cell(stored, 1), str(len(found))]
 
 
-def table(results, stored, copied):
-    yield "| | wall s | × raw | × pg_dump | COPY MB/s | client CPU s/GB | × pg_dump | server CPU s/GB | peak MB | stored, % of COPY |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+def head(words):
+    yield "| " + " | ".join(words) + " |"
+    yield "|" + "---|" * len(words)
+
+
+def table(result):
+    """One table for each way of pinning; with points one for each of them."""
+    bases = BASES[result["suite"]]
+    for point in figures.points(result["runs"]):
+        names = figures.contenders(result["runs"], point)
+        for how in dict.fromkeys(result["pinned"][name] for name in names):
+            group = [name for name in names if result["pinned"][name] == how]
+            what = how if point is None else f"{result['point']} {point}; {how}" if isinstance(point, str) else \
+                f"{point:g} {result['point']}; {how}"
+            shown = [base for base in bases if figures.contenders(result["runs"], point).count(base)]
+            yield from head([what, "wall s", *[f"× {plain(result['titles'][base])}".replace("|", "\\|") for base in shown],
+                             "COPY MB/s", "client CPU s/GB", "server CPU s/GB", "peak MB", "stored, % of COPY", "rounds"])
+            for name in group:
+                yield "| " + " | ".join(row(result, name, point, shown)) + " |"
+            yield ""
+    for run in result["runs"]:
+        if run.get("failed"):
+            yield f"- failed: {result['titles'][run['contender']]}: {run['failed']}"
+
+
+def points_table(result):
+    """Against jobs, tables or size: a row a contender, a column a point, medians of the wall."""
+    runs, points = result["runs"], sorted(figures.points(result["runs"]))
+    yield from head(["median wall s", *[f"{point:g} {result['point']}" for point in points], "peak MB"])
+    for name in dict.fromkeys(run["contender"] for run in runs):
+        walls = [figures.by_round(runs, name, figures.wall, point).values() for point in points]
+        peaks = [run["rss"] for run in runs if run["contender"] == name and not run.get("failed")]
+        if peaks:
+            yield "| " + " | ".join([result["titles"][name], *[f"{median(wall):.2f}" if wall else "–" for wall in walls],
+                                     f"{max(peaks) / 1e6:.1f}"]) + " |"
+
+
+def target_lines(found):
+    yield from head(["target", "measured", "limit", ""])
+    for line in found:
+        if line["figure"] is None:
+            measured, verdict = "–", "not measured"
+        else:
+            measured, verdict = f"{line['figure']:.2f} {line['unit']}", "holds" if line["holds"] else "**MISSED**"
+        limit = f"{'≤' if line['at_most'] else '≥'} {line['limit']:g} {line['unit']}"
+        note = f" ({line['note']})" if line["note"] else ""
+        yield f"| {line['target'].replace('|', chr(92) + '|')}{note} | {measured} | {limit} | {verdict} |"
+
+
+def facts(results):
+    """Of the run that is newest; suites that were run with other data or on another day say so beside their tables."""
+    newest = max((result for name, result in results.items() if name != "1tb"), key=lambda result: result["when"])
+    yield f"- when: {newest['when']}, BENCH_SCALE={newest['key']['scale']:g}"
+    for name, text in {**newest["machine"], "server": newest["server"], "server's settings": ", ".join(newest["settings"]) +
+                       "; fsync, full_page_writes, autovacuum and jit off", **newest["versions"]}.items():
+        yield f"- {name}: {text}"
+    absent = {}
     for name, result in results.items():
-        if name in S3:
-            continue
-        size = f"{100 * stored[name] / copied:.1f}" if name in stored else "–"
-        yield (
-            f"| {TITLES[name]} | {spread(result['wall_s'], 2)}"
-            f" | {ratio(result['wall_s'], results['raw']['wall_s']):.2f}"
-            f" | {ratio(result['wall_s'], results['pg_dump']['wall_s']):.2f}"
-            f" | {median(result['copy_mb_per_s']):.0f} | {spread(result['cpu_s_per_gb'], 2)}"
-            f" | {ratio(result['cpu_s_per_gb'], results['pg_dump']['cpu_s_per_gb']):.2f}"
-            f" | {median(result['server_cpu_s_per_gb']):.2f} | {max(result['peak_mb']):.1f} | {size} |"
-        )
+        absent.update(result.get("absent", {}))
+    for name, reason in absent.items():
+        yield f"- absent: {name}: {reason}"
 
 
-def s3_table(results, stored, copied):
-    yield "| to S3 | wall s | × rclone | × raw | COPY MB/s | client CPU s/GB | × rclone | peak MB | stored, % of COPY |"
-    yield "|---|---|---|---|---|---|---|---|---|"
-    for name in S3:
+def data_line(result):
+    parts = []
+    for point, found in result["data"].items():
+        label = "" if point == "None" else f"{point}: "
+        parts.append(f"{label}{found['tables']} table{'s' if found['tables'] != 1 else ''}, {found['copy_bytes'] / 1e9:.2f} GB of COPY text")
+    key = result["key"]
+    return f"{'; '.join(parts)}. {key['rounds']} rounds at BENCH_SCALE={key['scale']:g}, {result['when']}" + \
+        ("." if result["complete"] else "; not complete.")
+
+
+def image(name, title):
+    return [f"![{title}](bench/{name}.svg)", ""] if os.path.exists(os.path.join(settings.PLOTS, f"{name}.svg")) else []
+
+
+IMAGES = {"dump": [("throughput", "Throughput by peer"), ("cpu", "CPU seconds per GB by peer")],
+          "memory": [("memory", "Memory over time")], "size": [("size", "Time against size")],
+          "tables": [("tables", "Time against the number of tables")], "jobs": [("jobs", "Time against jobs")],
+          "restore": [("restore", "Restore by peer")], "copy": [("copy", "From server to server by peer")]}
+
+
+def one_terabyte(result):
+    yield "### 1 TB in 512 MB on one CPU"
+    yield ""
+    yield "`make bench-1tb`"
+    yield ""
+    yield from head(["", ""])
+    for name, text in result["lines"]:
+        yield f"| {name} | {text} |"
+    yield ""
+
+
+def markdown(results):
+    measured = [name for name in ORDER if name in results]
+    if measured:
+        yield "### Targets"
+        yield ""
+        yield from target_lines([line for name in measured for line in figures.targets(name, results[name]["runs"])])
+        yield ""
+        yield "### Where and with what"
+        yield ""
+        yield from facts(results)
+        yield ""
+    for name in measured:
         result = results[name]
-        yield (
-            f"| {TITLES[name]} | {spread(result['wall_s'], 2)}"
-            f" | {ratio(result['wall_s'], results['rclone']['wall_s']):.2f}"
-            f" | {ratio(result['wall_s'], results['raw']['wall_s']):.2f}"
-            f" | {median(result['copy_mb_per_s']):.0f} | {spread(result['cpu_s_per_gb'], 2)}"
-            f" | {ratio(result['cpu_s_per_gb'], results['rclone']['cpu_s_per_gb']):.2f}"
-            f" | {max(result['peak_mb']):.1f} | {100 * stored[name] / copied:.1f} |"
-        )
+        yield f"### {result['title']}"
+        yield ""
+        yield f"`BENCH_ONLY={name} make bench`: {data_line(result)}"
+        yield ""
+        for file, title in IMAGES.get(name, []):
+            yield from image(file, title)
+        yield from points_table(result) if name in ("jobs", "tables", "size") else table(result)
+        yield ""
+    if "1tb" in results:
+        yield from one_terabyte(results["1tb"])
 
 
-def targets(results):
-    replica, pg_dump = results["replica"], results["pg_dump"]
-    for name, how in ("jobs", "as installed, jobs by CPUs"), ("replica", "REPLICA_JOBS=1"):
-        wall = ratio(results[name]["wall_s"], results["raw"]["wall_s"])
-        yield f"wall time at most {WALL_TARGET} × raw COPY, {how}", f"{wall:.3f} ×", wall <= WALL_TARGET
-    ours, theirs = median(replica["cpu_s_per_gb"]), median(pg_dump["cpu_s_per_gb"])
-    yield "CPU s/GB below that of pg_dump | zstd -3", f"{ours:.2f} against {theirs:.2f}", ours < theirs
-
-
-def main():
-    directory, path = sys.argv[1:]
-    facts, stored, runs = read(directory)
-    copied = int(facts["copy_bytes"])
-    results = figures(runs, copied)
+def publish(text):
+    path = os.path.join(settings.ROOT, "docs", "benchmarks.md")
+    with open(path) as file:
+        before, _, rest = file.read().partition(BEGIN)
+    _, _, after = rest.partition(END)
     with open(path, "w") as file:
-        json.dump({"facts": facts, "stored_bytes": stored, "rounds": results,
-                   "targets": [{"target": what, "is": value, "holds": holds} for what, value, holds in targets(results)]},
-                  file, indent=1)
-        file.write("\n")
-    for name, text in facts.items():
-        print(f"- {name}: {text}")
-    print()
-    print("\n".join(table(results, stored, copied)))
-    print()
-    if S3[0] in results:
-        print("\n".join(s3_table(results, stored, copied)))
-        print()
-    for what, value, holds in targets(results):
-        print(f"- {'holds' if holds else 'MISSED'}: {what}: {value}")
+        file.write(f"{before}{BEGIN}\n\n{text.rstrip()}\n\n{END}{after}")
+    folder = os.path.join(settings.ROOT, "docs", "bench")
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(settings.PLOTS):
+        if name.endswith(".svg"):
+            shutil.copy(os.path.join(settings.PLOTS, name), folder)
 
 
-main()
+def main(words):
+    results = read()
+    if not results:
+        sys.exit("bench: nothing has been measured yet; make bench does")
+    plots.draw(results)
+    lines = "\n".join(markdown(results))
+    while "\n\n\n" in lines:
+        lines = lines.replace("\n\n\n", "\n\n")
+    everything = {"suites": results, "targets": [line for name in ORDER if name in results
+                                                 for line in figures.targets(name, results[name]["runs"])]}
+    with open(os.path.join(settings.HOME, "result.json"), "w") as file:
+        json.dump(everything, file, indent=1)
+    print(lines)
+    if "publish" in words:
+        publish(lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
