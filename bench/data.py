@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 
-from settings import CPUS, HOME, ROOT, Failure, sha256_file
+from settings import CPUS, HOME, ROOT, SCALE, Failure, sha256_file
 
 ROWS = {"wide": 5_000_000, "narrow": 10_000_000, "bytea": 20_000, "text": 20_000, "partitions": 2_000_000}
-WIDE_ROW_BYTES = 340
+WIDE_ROW_BYTES = 325
 DIGEST_TABLES_MAX = 5000  # more are counted, but not compared byte by byte
 
 
@@ -120,9 +120,9 @@ def facts_of(server, database, name, rows):
 
 
 def ensure(server, name, rows=None, block=False):
-    """The facts of a data set, which is loaded first when it isn't there.  block: the 250,000 rows that sizes repeats."""
+    """The facts of a data set, which is loaded first when it isn't there.  block: the rows that sizes repeats, at most 250,000."""
     if rows is None:
-        rows = 250_000 if block else ROWS[name]
+        rows = min(250_000, max(1000, round(ROWS[name] * SCALE))) if block else ROWS[name]
     database = f"{name}_{rows}"
     key = {"sql": sha256_file(os.path.join(ROOT, "bench", "data", f"{name}.sql")), "server": server.key(), "format": 1}
     path = os.path.join(HOME, "data", f"{database}.json")

@@ -52,7 +52,7 @@ def bars(result, name, title, unit, value, digits=0):
         values = list(figures.by_round(runs, one, value).values())
         label = title_of(result, one)
         if pinned:
-            label += ", 1 CPU" if "each" in result["pinned"][one] else ", 2 CPUs"
+            label += ", 1 + 1 CPU" if "each" in result["pinned"][one] else ", 2 CPUs"
         lines.append(f'{median(values)}\t{number}\t{min(values)}\t{max(values)}\t{int(colour(one)[1:], 16)}\t"{label}"'
                      f'\t"{median(values):.{digits}f}"')
     top = max(float(line.split("\t")[3]) for line in lines)

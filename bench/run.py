@@ -8,12 +8,10 @@ complete one begins anew.  The servers and their data stay in build/bench for th
 when replica fails or what it made is not what the source holds; peers that fail are named in the report."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -262,16 +260,10 @@ def prepare():
 
 def main():
     settings.clean_environment()
-    os.makedirs(HOME, exist_ok=True)
     good = True
-    with open(os.path.join(HOME, ".busy"), "w") as busy:
-        try:
-            fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit("bench: another benchmark is running")
+    with settings.alone():
         prepare()
         servers = (Server("source"), Server("target"))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             for server in servers:
                 server.start()
@@ -292,7 +284,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(main())

@@ -9,10 +9,14 @@ BENCH_PUBLISH   yes: figures and plots go to docs/, as make bench-docs does
 REPLICA_BINARY  build/replica
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOME = os.path.join(ROOT, "build", "bench")
@@ -51,6 +55,22 @@ def clean_environment():
                 del os.environ[name]
     os.environ["LC_ALL"] = "C.UTF-8"
     os.environ["PATH"] += os.pathsep + PEERS
+
+
+@contextlib.contextmanager
+def alone():
+    """No two benchmarks at once; SIGTERM ends one as SIGINT does, with its servers stopped."""
+    os.makedirs(HOME, exist_ok=True)
+    with open(os.path.join(HOME, ".busy"), "w") as busy:
+        try:
+            fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("bench: another benchmark is running")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            yield
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 def output(*command, **options):
