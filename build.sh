@@ -5,7 +5,8 @@
 #   ./build.sh image    build/replica-VERSION-ARCH.oci.tar, an image for podman load or docker load
 #   ./build.sh demo     builds, then dumps, masks and restores a sample database
 #   ./build.sh test     everything that CI runs
-#   ./build.sh bench    replica beside psql and pg_dump
+#   ./build.sh bench    replica beside its peers; docs/benchmarks.md says what and how long
+#   ./build.sh bench-1tb    1 TB through 512 MB on one CPU
 #   ./build.sh clean    removes what was built, but not the vendor libraries
 set -eu
 cd "$(dirname "$0")"
@@ -16,7 +17,7 @@ SERVER_PACKAGES="postgresql postgresql-contrib procps zstd"
 GATEWAY_PACKAGES="radosgw ceph-mon ceph-osd ceph-common"
 TEST_PACKAGES="$SERVER_PACKAGES libcmocka-dev python3 python3-pytest python3-yaml python3-pip git openssl iproute2 pgbouncer
     podman buildah runc rclone $GATEWAY_PACKAGES"
-BENCH_PACKAGES="$SERVER_PACKAGES python3 time gnuplot-nox rclone $GATEWAY_PACKAGES"
+BENCH_PACKAGES="$SERVER_PACKAGES python3 util-linux gnuplot-nox age pgcopydb rclone $GATEWAY_PACKAGES"
 # Where ARM is another machine, its binary is crossed and emulated.
 [ "$(uname -m)" = aarch64 ] ||
     TEST_PACKAGES="$TEST_PACKAGES gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
@@ -60,7 +61,7 @@ case $mode in
     build | image) packages=$BUILD_PACKAGES ;;
     demo) packages="$BUILD_PACKAGES $SERVER_PACKAGES" ;;
     test) packages="$BUILD_PACKAGES $TEST_PACKAGES" ;;
-    bench) packages="$BUILD_PACKAGES $BENCH_PACKAGES" ;;
+    bench | bench-1tb) packages="$BUILD_PACKAGES $BENCH_PACKAGES" ;;
     clean) exec make clean ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
@@ -73,5 +74,5 @@ case $mode in
     image) make "$jobs" image ;;
     demo) make "$jobs" && bash bench/demo.sh ;;
     test) make "$jobs" test ;;
-    bench) make "$jobs" && make bench ;;
+    bench | bench-1tb) make "$jobs" && make "$mode" ;;
 esac

@@ -200,7 +200,8 @@ def pgcopydb(split=""):
 
 def pgstream(case):
     return Job([["pgstream", "snapshot", "--postgres-url", case.source.tcp_uri(case.database), "--target", "postgres",
-                 "--target-url", case.target.tcp_uri("target"), "--tables", "public.*", "--log-level", "error"]])
+                 "--target-url", case.target.tcp_uri("target"), "--tables", "public.*", "--log-level", "error"]],
+               {"PGSTREAM_POSTGRES_WRITER_IGNORE_DDL": "true"})
 
 
 def pg_dump_psql(case):

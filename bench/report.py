@@ -120,13 +120,19 @@ def facts(results):
         yield f"- absent: {name}: {reason}"
 
 
+def plural(number, word):
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def data_line(result):
+    found, key = result["data"], result["key"]
+    if len({one["database"] for one in found.values()}) == 1:
+        found = {"None": next(iter(found.values()))}
     parts = []
-    for point, found in result["data"].items():
-        label = "" if point == "None" else f"{point}: "
-        parts.append(f"{label}{found['tables']} table{'s' if found['tables'] != 1 else ''}, {found['copy_bytes'] / 1e9:.2f} GB of COPY text")
-    key = result["key"]
-    return f"{'; '.join(parts)}. {key['rounds']} rounds at BENCH_SCALE={key['scale']:g}, {result['when']}" + \
+    for point, one in found.items():
+        label = "" if point == "None" else f"{point.removesuffix('.0')}: "
+        parts.append(f"{label}{plural(one['tables'], 'table')}, {one['copy_bytes'] / 1e6:,.0f} MB of COPY text")
+    return f"{'; '.join(parts)}. {plural(key['rounds'], 'round')} at BENCH_SCALE={key['scale']:g}, {result['when']}" + \
         ("." if result["complete"] else "; not complete.")
 
 

@@ -180,7 +180,7 @@ def describe(results, suite, cases):
             results.kept["absent"][contender.title] = missing
         results.kept["titles"][contender.name] = contender.title
         parted = contender.client != contender.server
-        results.kept["pinned"][contender.name] = "client and server on one CPU each" if parted else f"both on {len(contender.client)}"
+        results.kept["pinned"][contender.name] = "client and server on one CPU each" if parted else f"client and server share {len(contender.client)} CPUs"
     for point, case in cases:
         results.kept["data"][str(point)] = {name: case.data[name] for name in
                                             ("database", "rows", "tables", "copy_bytes", "disk_bytes")}

@@ -1,0 +1,55 @@
+"""What the benchmark says of its figures is what they are: ratios within rounds, and targets."""
+
+import os
+import sys
+
+from servers import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import figures  # noqa: E402
+
+
+def runs(**walls):
+    return [
+        {"contender": name, "point": None, "round": number, "wall": wall, "user": wall, "system": 0, "copy_bytes": 1e9}
+        for name, found in walls.items()
+        for number, wall in enumerate(found, 1)
+    ]
+
+
+def walls(measured, name):
+    return figures.by_round(measured, name, figures.wall)
+
+
+def test_a_ratio_is_the_median_of_the_ratios_within_rounds():
+    measured = runs(ours=[1, 20, 3], theirs=[2, 20, 2])
+    assert figures.ratio(walls(measured, "ours"), walls(measured, "theirs")) == 1
+    # Only rounds that both have; none is no ratio, not 0.
+    measured = runs(ours=[1, 20, 3], theirs=[2])
+    assert figures.ratio(walls(measured, "ours"), walls(measured, "theirs")) == 0.5
+    assert figures.ratio(walls(measured, "ours"), walls(measured, "absent")) is None
+
+
+def test_a_run_that_failed_is_no_figure():
+    measured = runs(ours=[1]) + [{"contender": "theirs", "point": None, "round": 0, "failed": "it ends with 1"}]
+    assert walls(measured, "theirs") == {}
+    assert figures.contenders(measured) == ["ours"]
+    assert figures.fastest(measured, ["ours", "theirs"]) == "ours"
+
+
+def test_targets_hold_or_are_missed_or_not_measured():
+    measured = runs(rules1=[10.4, 10.5], raw1=[10, 10], zstd1=[20, 21], rules2=[4, 4], zstd2=[5, 5], greenmask2=[11, 11])
+    found = {line["target"]: line for line in figures.targets("dump", measured)}
+    assert [line["holds"] for line in found.values()] == [True, False, None, True, False]
+    assert "which is zstd2" in [*found.values()][3]["note"]
+    assert figures.targets("memory", measured) == []
+
+
+def test_time_against_size_is_linear_by_the_sizes_there_are():
+    measured = [
+        {"contender": "plain2", "point": size, "round": 1, "wall": wall, "rss": 65e6, "user": 1, "system": 0, "copy_bytes": 1}
+        for size, wall in ((1.0, 10), (4.0, 41.25), (2.0, 30))
+    ]
+    linear, least, most = figures.targets("size", measured)
+    assert linear["figure"] == linear["limit"] == 4.125 and linear["holds"]
+    assert not least["holds"] and not most["holds"]
