@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
-from settings import CPUS, HOME, ROOT, SCALE, Failure, sha256_file
+from settings import CPUS, HOME, INPUT, ROOT, SCALE, Failure, sha256_file
 
 ROWS = {"wide": 5_000_000, "narrow": 10_000_000, "bytea": 20_000, "text": 20_000, "partitions": 2_000_000}
 WIDE_ROW_BYTES = 325
@@ -89,6 +90,7 @@ def counts(server, database):
 
 def load(server, database, name, rows):
     path = os.path.join(ROOT, "bench", "data", f"{name}.sql")
+    shutil.rmtree(os.path.join(INPUT, database), ignore_errors=True)
     print(f"loading {database}: {rows} rows", file=sys.stderr, flush=True)
     server.create(database, "template0" if name != "sizes" else ensure(server, "wide", block=True)["database"])
     words = ["-v", f"rows={rows}"]

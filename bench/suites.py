@@ -8,7 +8,7 @@ import subprocess
 import data
 from contenders import (ZSTD, ZSTD2, Case, Contender, age, greenmask_dump, greenmask_restore, pg_dump, pg_dump_directory,
                         pg_dump_psql, pg_restore, pgcopydb, pgstream, raw, replica_copy, replica_dump, replica_restore)
-from settings import CLIENT_CPU, CPUS, INPUT, RULES, SCALE, SERVER_CPU, SIZES, WORK, Failure
+from settings import CLIENT_CPU, REPLICA, RULES, SCALE, SERVER_CPU, SIZES, WORK, Failure, sha256_file
 
 PARTED = {"client": tuple(CLIENT_CPU), "server": tuple(SERVER_CPU)}
 OURS = {"ours": True, "needs": ("zstd",)}
@@ -71,34 +71,37 @@ RAW = Contender("raw2", "`psql`, COPY to /dev/null", raw)
 # ---- restore and copy -----------------------------------------------------------------------------
 
 
-def dump_inputs(case, wanted):
-    """The dumps that are restored, made once for a data set and a replica."""
-    case.input = os.path.join(INPUT, case.database)
-    makers = {"replica": replica_dump(), "fd": pg_dump_directory("-Z1"), "greenmask": greenmask_dump(rules=False)}
-    for name in wanted:
-        if name == "greenmask" and not shutil.which("greenmask"):
-            continue
-        folder = os.path.join(case.input, name)
-        if os.path.exists(folder + ".done"):
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
+def made_by(name):
+    """What an input depends on besides the data: a replica that is newer makes its dump anew."""
+    return sha256_file(REPLICA) if name == "replica" else name
+
+
+def dump_input(case, name, build):
+    folder, note = os.path.join(case.input, name), os.path.join(case.input, f"{name}.done")
+    if os.path.exists(note):
+        with open(note) as file:
+            if file.read() == made_by(name):
+                return
+        os.remove(note)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(case.input, exist_ok=True)
+    if name == "replica":
         os.makedirs(folder)
-        made = dataclasses.replace(case, out=folder if name == "replica" else case.input, jobs=2)
-        if name == "fd":
-            shutil.rmtree(folder)
-        job = makers[name](made)
-        done = subprocess.run(job.commands[0], env={**os.environ, **job.environment}, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, check=False)
-        if done.returncode != 0:
-            raise Failure(f"no input of {name}: {done.stderr.decode(errors='replace')[-400:]}")
-        with open(folder + ".done", "w"):
-            pass
+    job = build(dataclasses.replace(case, out=folder if name == "replica" else case.input, jobs=2))
+    done = subprocess.run(job.commands[0], env={**os.environ, **job.environment}, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise Failure(f"no input of {name}: {done.stderr.decode(errors='replace')[-400:]}")
+    with open(note, "w") as file:
+        file.write(made_by(name))
 
 
 def restore_inputs(case):
-    # A replica that is newer than the dump makes it anew.
-    shutil.rmtree(os.path.join(INPUT, case.database), ignore_errors=True)
-    dump_inputs(case, ("replica", "fd", "greenmask"))
+    """The dumps that are restored, made once and kept."""
+    dump_input(case, "replica", replica_dump())
+    dump_input(case, "fd", pg_dump_directory("-Z1"))
+    if shutil.which("greenmask"):
+        dump_input(case, "greenmask", greenmask_dump(rules=False))
 
 
 RESTORE = [
