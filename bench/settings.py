@@ -51,8 +51,7 @@ def clean_environment():
     """Nobody's own settings shall be measured."""
     for name in list(os.environ):
         if name.startswith(("REPLICA_", "AWS_", "RCLONE_", "PG", "GREENMASK_", "PGSTREAM_", "PGCOPYDB_")):
-            if name != "REPLICA_BINARY":
-                del os.environ[name]
+            del os.environ[name]
     os.environ["LC_ALL"] = "C.UTF-8"
     os.environ["PATH"] += os.pathsep + PEERS
 

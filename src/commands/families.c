@@ -7,12 +7,13 @@
 /* Ordered as strcmp() does. */
 static const char families_sql[] =
     "SELECT * FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name,"
-    " format('%I.%I', rn.nspname, r.relname), c.relkind = 'p'"
+    " format('%I.%I', rn.nspname, r.relname), c.relkind = 'p' AS partitioned, EXISTS (SELECT FROM"
+    "  pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid) AS heir"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.pg_partition_root(c.oid)"
+    " JOIN pg_catalog.pg_class r ON r.oid = coalesce(pg_catalog.pg_partition_root(c.oid), c.oid)"
     " JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace"
-    " WHERE c.relkind = 'p' OR (c.relispartition AND c.relkind IN ('r', 'f'))) AS families"
-    " ORDER BY name COLLATE \"C\"";
+    " WHERE c.relkind IN ('p', 'r', 'f')) AS families"
+    " WHERE partitioned OR heir ORDER BY name COLLATE \"C\"";
 
 bool
 families_read(struct families *families, struct pg_session *conn, struct fault *fault)
@@ -29,6 +30,7 @@ families_read(struct families *families, struct pg_session *conn, struct fault *
             .name = arena_text(&families->arena, PQgetvalue(result, (int) i, 0)),
             .root = arena_text(&families->arena, PQgetvalue(result, (int) i, 1)),
             .partitioned = PQgetvalue(result, (int) i, 2)[0] == 't',
+            .heir = PQgetvalue(result, (int) i, 3)[0] == 't',
         };
     PQclear(result);
     return true;

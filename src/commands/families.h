@@ -1,4 +1,5 @@
-/* families - which tables of a destination are partitioned, and which partitions belong together.
+/* families - which tables of a destination are partitioned or inherit, and which partitions belong
+ * together.
  *
  * What locks a partitioned table locks all of its partitions, so of such a family only the root's
  * name counts.  Names are those of pg_dump's text: schema.table, quoted where SQL demands it.
@@ -12,8 +13,9 @@
 #include "pg/conn.h"
 
 struct family_member {
-    const char *name, *root;
+    const char *name, *root; /* the root is the table itself where there are no partitions */
     bool partitioned;
+    bool heir;               /* it has a parent */
 };
 
 struct families {
@@ -25,7 +27,7 @@ struct families {
 bool families_read(struct families *families, struct pg_session *conn, struct fault *fault);
 void families_free(struct families *families);
 
-/* The member of this name, or NULL: a table that is no partition and has none. */
+/* The member of this name, or NULL: a table that has neither parents nor partitions. */
 const struct family_member *families_find(const struct families *families, const char *name);
 
 #endif

@@ -162,7 +162,7 @@ restore_copy_statement(struct text *sql, const struct manifest_table *table, str
                                               {" WITH (FREEZE)", " WITH (FREEZE, FORMAT binary)"}};
 
     if (way.frozen && first) {
-        text_add(sql, "BEGIN; TRUNCATE ONLY ");
+        text_add(sql, "BEGIN ISOLATION LEVEL READ COMMITTED; TRUNCATE ONLY ");
         text_add_name_pair(sql, table->schema, table->name);
         text_add(sql, "; ");
     }

@@ -175,6 +175,18 @@ script_offer(struct script *script, const char *sql, const char *then,
     return fault->err == ERR_NONE;
 }
 
+/* Whether a key must be added as it is: PostgreSQL refuses USING INDEX for a partitioned table; and
+ * since 18 it notes of a column that is NOT NULL by inheritance that it is so by itself, which a
+ * primary key without USING INDEX does not. */
+static bool
+key_is_whole(const struct script *script, const struct sql_facts *facts,
+             const struct family_member *member)
+{
+    return member != NULL &&
+           (member->partitioned || (facts->primary && member->heir &&
+                                    script->config.conn->server_version >= 180000));
+}
+
 /* Which tables a statement locks, and how; a key whose index can be built beside others is cut. */
 static bool
 script_plan(struct script *script, const char *sql, const struct sql_facts *facts,
@@ -182,15 +194,15 @@ script_plan(struct script *script, const char *sql, const struct sql_facts *fact
 {
     struct text names[TASK_TABLES] = {0}, index = {0}, constraint = {0};
     const char *tables[TASK_TABLES] = {0};
-    bool partitioned = false;
+    bool whole = facts->kind != SQL_KEY;
 
     for (size_t i = 0; i < TASK_TABLES && facts->tables[i].size > 0; i++) {
         text_add_bytes(&names[i], facts->tables[i].text, facts->tables[i].size);
         const struct family_member *member = families_find(&script->families, text_of(&names[i]));
         tables[i] = member == NULL ? text_of(&names[i]) : member->root;
-        partitioned = partitioned || (member != NULL && member->partitioned);
+        whole = whole || key_is_whole(script, facts, member);
     }
-    bool cut = facts->kind == SQL_KEY && !partitioned && sql_key_split(sql, &index, &constraint);
+    bool cut = !whole && sql_key_split(sql, &index, &constraint);
     bool done = cut ? script_offer(script, text_of(&index), text_of(&constraint), tables, false,
                                    fault)
                     : script_offer(script, sql, NULL, tables, facts->kind != SQL_INDEX, fault);
@@ -236,9 +248,9 @@ script_statement(void *argument, const char *sql, struct fault *fault)
                                      : statement_run(config->conn, sql, fault);
 }
 
-/* How much memory the destination may use to build an index: not less than it is set to, else its
- * share of an eighth of what its effective_cache_size says, 1 GiB at most.  (PostgreSQL's defaults,
- * 4 GiB and 64 MiB, give two helpers 256 MiB each.) */
+/* How much memory the destination may use to build an index, or to check a foreign key: not less
+ * than it is set to, else a share of an eighth of what its effective_cache_size says, 1 GiB at
+ * most.  (PostgreSQL's defaults, 4 GiB and 64 MiB, give two helpers 256 MiB each.) */
 static bool
 memory_allow(struct pg_session *conn, unsigned helpers, struct fault *fault)
 {
@@ -262,8 +274,12 @@ helpers_start(struct script *script, struct fault *fault)
     pthread_attr_t attributes;
     bool done = true;
 
-    if (wanted < 2)
-        return memory_allow(config->conn, 1, fault);
+    if (wanted == 0)
+        return true;
+    if (!memory_allow(config->conn, wanted, fault))
+        return false;
+    if (wanted == 1)
+        return true;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, FLOW_STACK_BYTES);
     while (done && script->helpers_count < wanted) {

