@@ -1,7 +1,7 @@
 /* ring - see ring.h.
  *
- * Only a side that sleeps is signalled: a writer, which sleeps only before a full ring, once half of
- * it is free; a reader, which sleeps only before an empty one, once half of it is full, or the
+ * Only a side that sleeps is signalled: a writer, which sleeps only before a full ring, once half
+ * of it is free; a reader, which sleeps only before an empty one, once half of it is full, or the
  * writer has closed.  On one CPU a switch for every window would cost more than the copying: with
  * halves a dump of 0.6 GB has 21,000 of them, with quarters and the first byte 45,000.
  *
