@@ -18,7 +18,7 @@ class Case:
     data: dict
     jobs: int = 2
     tables: str = ""  # one table instead of all
-    out: str = os.path.join(WORK, "out")
+    out: str = os.path.join(WORK, "out", "0")
     input: str = ""  # the dumps that a restore reads
     s3: dict = dataclasses.field(default_factory=dict)
 

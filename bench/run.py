@@ -79,20 +79,19 @@ def empty_bucket(case):
 # ---- one run --------------------------------------------------------------------------------------
 
 
-def empty_directory(path):
-    """ext4 does not give out the numbers of files that were deleted in the last five seconds, and looks long for
-    others where there were many: nobody shall pay for what another one has left."""
-    files = sum(len(names) for _, _, names in os.walk(path))
-    shutil.rmtree(path, ignore_errors=True)
-    if files > 200:
-        os.sync()
-        time.sleep(6)
-    os.makedirs(path)
+def empty_directory(case):
+    """A new one.  ext4 looks long for the numbers of new files where many were deleted in the last minutes, and nobody
+    shall pay for what another one has left: so only directories of few files are removed at once."""
+    folder, number = os.path.split(case.out)
+    if sum(len(names) for _, _, names in os.walk(case.out)) < 200:
+        shutil.rmtree(case.out, ignore_errors=True)
+    case.out = os.path.join(folder, str(int(number) + 1))
+    os.makedirs(case.out)
 
 
 def make_ready(contender, case):
     """Each begins with an empty directory, bucket or database, and without pages of another one to be written."""
-    empty_directory(case.out)
+    empty_directory(case)
     if contender.kind == "s3":
         empty_bucket(case)
     if contender.kind == "target":
