@@ -57,6 +57,7 @@ volume_walk(struct worker *worker, const struct manifest_object *volume, const c
                                   &restore->progress.plain_bytes));
     if (seams)
         flow_seam(flow);
+    worker->copy_in.hears_out = true;
     flow_add(flow, copy_in_init(&worker->copy_in));
     if (!flow_run(flow, fault))
         return false;

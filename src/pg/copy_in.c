@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pg/wire.h"
 
@@ -53,6 +54,13 @@ verdict(struct copy_in *in, struct fault *fault)
                                 in->doing);
 }
 
+/* Is the complaint about what is in a row? */
+static bool
+of_the_data(const char *sqlstate)
+{
+    return strncmp(sqlstate, "22", 2) == 0 || strncmp(sqlstate, "23", 2) == 0;
+}
+
 /* The server has refused a row while we still send: its complaint is the cause.  It has left the
  * COPY and passes over what is still under way. */
 static enum step
@@ -60,10 +68,16 @@ refused(struct copy_in *in, struct fault *fault)
 {
     in->done = true;
     PQputCopyEnd(in->conn->pq, gave_up); /* does nothing when we have ended the COPY already */
-    if (verdict(in, fault))
+    if (verdict(in, fault)) {
         fault_set(fault, in->conn->side, "unable to %s: the server ended the COPY early",
                   in->doing);
-    return STEP_FAILED;
+        return STEP_FAILED;
+    }
+    if (!in->hears_out || !of_the_data(in->conn->sqlstate))
+        return STEP_FAILED;
+    in->refusal = *fault;
+    *fault = (struct fault){0};
+    return STEP_AGAIN;
 }
 
 /* Has the server said something meanwhile that ends the COPY? */
@@ -94,6 +108,13 @@ copy_in_step(struct stage *stage, struct source_span *source, struct target_span
     struct copy_in *in = (struct copy_in *) stage;
     (void) target;
 
+    if (in->refusal.err != ERR_NONE) {
+        source->used = source->size;
+        if (!last)
+            return STEP_AGAIN;
+        fault_hand_over(fault, &in->refusal);
+        return STEP_FAILED;
+    }
     if (last) {
         if (PQputCopyEnd(in->conn->pq, NULL) < 0)
             return broken(in, fault);

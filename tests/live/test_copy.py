@@ -70,7 +70,7 @@ CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 CREATE TABLE users_own (a mood, b mood[], c positive, d int4range);
 INSERT INTO users_own SELECT 'glad', '{sad,glad}', i, int4range(i, i + 2) FROM generate_series(1, 1000) AS i;
 CREATE TABLE by_domain (c positive, t text, g text GENERATED ALWAYS AS (t || '!') STORED);
-INSERT INTO by_domain SELECT i, 't' || i FROM generate_series(1, 1000) AS i;
+INSERT INTO by_domain SELECT i, 't' || i + 1000000000 FROM generate_series(1, 1000) AS i;
 CREATE TABLE empty (a int); CREATE TABLE bare (); INSERT INTO bare SELECT FROM generate_series(1, 3)"""
 
 

@@ -39,6 +39,26 @@ def test_a_flipped_byte(small_store, target, at):
     restore_fails(small_store, target, tool.INTEGRITY, os.path.basename(path))
 
 
+def test_a_row_that_the_server_refuses_first(server, databases, target, store):
+    """The server refuses a row megabytes before the volume's checksum is known: its complaint is
+    the failure when the volume turns out to be whole, and else the damage is."""
+    source = databases(server)
+    source.sql(
+        """CREATE FUNCTION good(int) RETURNS bool LANGUAGE sql IMMUTABLE AS
+        $$ SELECT current_database() = '%s' OR $1 <> 7 $$;
+        CREATE TABLE t (a int CHECK (public.good(a)), filler text);
+        INSERT INTO t SELECT a, repeat('x', 1000) FROM generate_series(1, 4000) a"""
+        % source.name.replace("'", "''")
+    )
+    tool.dump(source, store, REPLICA_COMPRESS="none")
+    restored = {"REPLICA_FROM": store.url, "REPLICA_TO": target.url(), "REPLICA_CLEAN": "yes"}
+    tool.refused(tool.run("restore", **restored), tool.TARGET, "t_a_check", "from dump-")
+    ((_, path),) = store.volumes()
+    spoil(path, flip(0.99))
+    tool.refused(tool.run("restore", **restored), tool.INTEGRITY, "1.sql", "damaged")
+    assert target.sql("SELECT count(*) FROM t") == "0"
+
+
 @pytest.mark.parametrize("keep", [0, 1, 100, -1])
 def test_a_volume_cut_short(small_store, target, keep):
     _, path = small_store.volumes()[1]
