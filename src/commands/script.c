@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "commands/families.h"
 #include "commands/script_queue.h"
+#include "commands/sort_memory.h"
 #include "flow/flow.h"
 #include "pg/sql_kind.h"
 
@@ -22,6 +23,7 @@ struct helper {
     struct script *script;
     struct pg_session conn;
     pthread_t thread;
+    uint64_t memory_kib; /* what its connection is set to */
 };
 
 /* The first failure ends it all: what waits is dropped, and the stop switch ends what other helpers
@@ -32,10 +34,12 @@ struct script {
     unsigned helpers_count;
     struct families families;
     bool families_known;
-    enum sql_kind running;   /* of the statements in the queue: SQL_FOREIGN_KEY or not */
+    struct sort_memory memory;
+    bool foreign;            /* what is in the queue is foreign keys, else none of it is */
     pthread_mutex_t lock;    /* of all that follows */
     pthread_cond_t changed;
     struct script_queue queue;
+    bool settling;           /* what is in the queue is all there is for now */
     bool ended;
     struct fault fault;      /* of the first helper that failed */
 };
@@ -105,6 +109,30 @@ script_fail(struct script *script, const struct fault *fault)
     stop_request(script->config.conn->stop, 0);
 }
 
+/* Is there not work for all helpers?  The lock is held. */
+static bool
+helpers_idle(const struct script *script)
+{
+    return script->queue.running + script->queue.waiting < script->helpers_count;
+}
+
+static bool
+helper_work(struct helper *helper, const char *sql, uint64_t memory_kib, struct fault *fault)
+{
+    if (helper->memory_kib != memory_kib &&
+        !sort_memory_set(&helper->conn, memory_kib, fault))
+        return false;
+    helper->memory_kib = memory_kib;
+    return statement_run(&helper->conn, sql, fault);
+}
+
+/* None is begun as if it were alone while others may still come: more memory would slow it. */
+static struct script_task *
+helper_pick(struct script *script)
+{
+    return helpers_idle(script) && !script->settling ? NULL : queue_pick(&script->queue);
+}
+
 /* The connection is closed here, so that of many statements under way all are cancelled at once. */
 static void *
 helper_run(void *argument)
@@ -115,15 +143,17 @@ helper_run(void *argument)
 
     pthread_mutex_lock(&script->lock);
     for (;;) {
-        while ((task = queue_pick(&script->queue)) == NULL && !script->ended)
+        while ((task = helper_pick(script)) == NULL && !script->ended)
             pthread_cond_wait(&script->changed, &script->lock);
         if (task == NULL)
             break;
+        uint64_t memory_kib = helpers_idle(script) || script->foreign ? script->memory.idle_kib
+                                                                      : script->memory.busy_kib;
         pthread_cond_broadcast(&script->changed);
         pthread_mutex_unlock(&script->lock);
 
         struct fault fault = {0};
-        bool done = statement_run(&helper->conn, task->sql, &fault);
+        bool done = helper_work(helper, task->sql, memory_kib, &fault);
 
         pthread_mutex_lock(&script->lock);
         queue_done(&script->queue, task, done && script->fault.err == ERR_NONE);
@@ -141,8 +171,11 @@ static bool
 script_settle(struct script *script, struct fault *fault)
 {
     pthread_mutex_lock(&script->lock);
+    script->settling = true;
+    pthread_cond_broadcast(&script->changed);
     while (script->queue.running + script->queue.waiting > 0)
         pthread_cond_wait(&script->changed, &script->lock);
+    script->settling = false;
     fault_hand_over(fault, &script->fault);
     pthread_mutex_unlock(&script->lock);
     return fault->err == ERR_NONE;
@@ -218,11 +251,13 @@ static bool
 script_beside(struct script *script, const char *sql, const struct sql_facts *facts,
               struct fault *fault)
 {
-    bool foreign = facts->kind == SQL_FOREIGN_KEY, was = script->running == SQL_FOREIGN_KEY;
+    bool foreign = facts->kind == SQL_FOREIGN_KEY;
 
-    if (foreign != was && !script_settle(script, fault))
-        return false;
-    script->running = facts->kind;
+    if (foreign != script->foreign) {
+        if (!script_settle(script, fault))
+            return false;
+        script->foreign = foreign;
+    }
     if (!script->families_known &&
         !families_read(&script->families, script->config.conn, fault))
         return false;
@@ -248,24 +283,6 @@ script_statement(void *argument, const char *sql, struct fault *fault)
                                      : statement_run(config->conn, sql, fault);
 }
 
-/* How much memory the destination may use to build an index, or to check a foreign key: not less
- * than it is set to, else a share of an eighth of what its effective_cache_size says, 1 GiB at
- * most.  (PostgreSQL's defaults, 4 GiB and 64 MiB, give two helpers 256 MiB each.) */
-static bool
-memory_allow(struct pg_session *conn, unsigned helpers, struct fault *fault)
-{
-    struct text sql = {0};
-
-    text_addf(&sql, "SELECT pg_catalog.set_config('maintenance_work_mem', greatest(m.setting::int8,"
-                    " least(1048576, c.setting::int8 / %u))::text || 'kB', false)"
-                    " FROM pg_catalog.pg_settings m, pg_catalog.pg_settings c"
-                    " WHERE m.name = 'maintenance_work_mem' AND c.name = 'effective_cache_size'",
-              helpers);
-    bool done = pg_run(conn, "prepare a connection that builds indexes", text_of(&sql), fault);
-    text_free(&sql);
-    return done;
-}
-
 static bool
 helpers_start(struct script *script, struct fault *fault)
 {
@@ -276,7 +293,8 @@ helpers_start(struct script *script, struct fault *fault)
 
     if (wanted == 0)
         return true;
-    if (!memory_allow(config->conn, wanted, fault))
+    if (!sort_memory_plan(config->conn, wanted, &script->memory, fault) ||
+        !sort_memory_set(config->conn, script->memory.idle_kib, fault))
         return false;
     if (wanted == 1)
         return true;
@@ -285,8 +303,7 @@ helpers_start(struct script *script, struct fault *fault)
     while (done && script->helpers_count < wanted) {
         struct helper *helper = &script->helpers[script->helpers_count];
         helper->script = script;
-        done = config->connect(config->argument, &helper->conn, fault) &&
-               memory_allow(&helper->conn, wanted, fault);
+        done = config->connect(config->argument, &helper->conn, fault);
         if (done && pthread_create(&helper->thread, &attributes, helper_run, helper) != 0)
             done = fault_set(fault, ERR_INTERNAL, "unable to start a thread");
         if (done)

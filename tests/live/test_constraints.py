@@ -204,7 +204,7 @@ def test_the_first_failing_key_is_the_sentence(server, databases, store, target)
 
 
 def test_memory_for_indexes_fits_the_destination(server, databases, store, target):
-    """Never below the destination's own setting; more where effective_cache_size says that there is."""
+    """What runs alone: never below the destination's own setting, more where effective_cache_size says that there is."""
     source = databases(server)
     source.sql("CREATE TABLE a (id integer PRIMARY KEY, b integer)")
     tool.dump(source, store, REPLICA_COMPRESS="none")
@@ -230,3 +230,17 @@ def test_memory_for_indexes_fits_the_destination(server, databases, store, targe
             )
         )
         assert target.sql("SELECT mb FROM seen") == expected, settings
+
+
+@pytest.mark.parametrize("indexes, expected", [(1, "256MB"), (2, "16MB"), (5, "16MB")])
+def test_indexes_beside_each_other_take_little_memory(server, databases, store, target, indexes, expected):
+    """Each index calls a function that fails and tells how much it had: more is slower, but for one alone."""
+    source = databases(server)
+    source.sql("CREATE TABLE a (b integer); INSERT INTO a VALUES (1)")
+    tool.dump(source, store, REPLICA_COMPRESS="none")
+    post = """CREATE FUNCTION public.tell(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+        RAISE EXCEPTION 'I had %', pg_catalog.current_setting('maintenance_work_mem'); END $$;\n"""
+    post += "".join("CREATE INDEX i%d ON public.a USING btree (public.tell(b));\n" % i for i in range(indexes))
+    change_post_data(store, post)
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=2)
+    tool.refused(result, tool.TARGET, "I had %s" % expected)
