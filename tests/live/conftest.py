@@ -168,6 +168,25 @@ def small_store(store, small_store_original):
     return store
 
 
+@pytest.fixture
+def extension(server):
+    """Puts an extension of our own, of one version, beside the server's."""
+    folder = server.sql("SELECT setting || '/extension' FROM pg_config WHERE name = 'SHAREDIR'")
+    if not os.access(folder, os.W_OK):
+        pytest.skip("the server's extension directory is not writable")
+    paths = []
+
+    def make(name, sql):
+        for suffix, text in [(".control", "default_version = '1.0'\nrelocatable = false\n"), ("--1.0.sql", sql)]:
+            paths.append(os.path.join(folder, name + suffix))
+            with open(paths[-1], "w") as file:
+                file.write(text)
+
+    yield make
+    for path in paths:
+        os.remove(path)
+
+
 @pytest.fixture(scope="session")
 def s3_pki(room):
     """The authority behind the TLS of every S3 server here; s3_pki.cert is what clients trust."""

@@ -89,33 +89,23 @@ def test_rows_through_a_root_are_not_frozen_and_not_lost(server, databases, stor
         assert compare.rows(source, query) == compare.rows(target, query)
 
 
-def test_an_extension_keeps_its_own_rows_beside_many_of_the_user(server, databases, store, target):
+def test_an_extension_keeps_its_own_rows_beside_many_of_the_user(server, databases, store, target, extension):
     """TRUNCATE would delete what CREATE EXTENSION brought."""
-    folder = server.sql("SELECT setting || '/extension' FROM pg_config WHERE name = 'SHAREDIR'")
-    if not os.access(folder, os.W_OK):
-        pytest.skip("the server's extension directory is not writable")
-    files = {
-        "replica_frozen.control": "default_version = '1.0'\nrelocatable = false\n",
-        "replica_frozen--1.0.sql": """CREATE TABLE conf (k text, v text, builtin boolean);
+    extension(
+        "replica_frozen",
+        """CREATE TABLE conf (k text, v text, builtin boolean);
         INSERT INTO conf VALUES ('shipped', '1', true);
         SELECT pg_catalog.pg_extension_config_dump('conf', 'WHERE NOT builtin');""",
-    }
-    paths = [os.path.join(folder, name) for name in files]
-    try:
-        for path, text in zip(paths, files.values()):
-            with open(path, "w") as file:
-                file.write(text)
-        source = databases(server)
-        source.sql("CREATE EXTENSION replica_frozen; INSERT INTO conf"
-                   " SELECT 'own ' || n, repeat(md5(n::text), 4), false FROM generate_series(1, 20000) AS n")
-        tool.dump(source, store)
-        tool.restore(store, target)
-        assert compare.rows(source, "SELECT * FROM conf") == compare.rows(target, "SELECT * FROM conf")
-        assert target.sql("SELECT k FROM conf WHERE builtin") == "shipped"
-    finally:
-        for path in paths:
-            if os.path.exists(path):
-                os.remove(path)
+    )
+    source = databases(server)
+    source.sql(
+        "CREATE EXTENSION replica_frozen; INSERT INTO conf"
+        " SELECT 'own ' || n, repeat(md5(n::text), 4), false FROM generate_series(1, 20000) AS n"
+    )
+    tool.dump(source, store)
+    tool.restore(store, target)
+    assert compare.rows(source, "SELECT * FROM conf") == compare.rows(target, "SELECT * FROM conf")
+    assert target.sql("SELECT k FROM conf WHERE builtin") == "shipped"
 
 
 def test_on_18_and_13(server18, server13, databases, store):

@@ -1,6 +1,5 @@
 """Promise: without rules, what is restored is what was dumped; pg_dump finds no difference, in no byte."""
 
-import os
 
 import pytest
 
@@ -151,34 +150,21 @@ def test_the_planner_knows_the_restored_tables(shop, store, target):
     assert target.sql("SELECT count(*) > 3 FROM pg_stats WHERE tablename = 'orders'") == "t"
 
 
-def test_an_extension_s_own_rows(server, databases, store, target):
+def test_an_extension_s_own_rows(server, databases, store, target, extension):
     """What an extension registers as configuration goes along, under the condition it gave; the rest of its
     tables belongs to CREATE EXTENSION."""
-    folder = server.sql("SELECT setting || '/extension' FROM pg_config WHERE name = 'SHAREDIR'")
-    if not os.access(folder, os.W_OK):
-        pytest.skip("the server's extension directory is not writable")
-    files = {
-        "replica_test.control": "default_version = '1.0'\nrelocatable = false\n",
-        "replica_test--1.0.sql": """
-        CREATE TABLE conf (k text, v text, builtin boolean);
+    extension(
+        "replica_test",
+        """CREATE TABLE conf (k text, v text, builtin boolean);
         INSERT INTO conf VALUES ('shipped', '1', true);
         CREATE TABLE plain (k text);
         INSERT INTO plain VALUES ('shipped');
         SELECT pg_catalog.pg_extension_config_dump('conf', 'WHERE NOT builtin');""",
-    }
-    paths = [os.path.join(folder, name) for name in files]
-    try:
-        for path, text in zip(paths, files.values()):
-            with open(path, "w") as file:
-                file.write(text)
-        source = databases(server)
-        source.sql("""CREATE EXTENSION replica_test; INSERT INTO conf VALUES ('own', '2', false);
-                      INSERT INTO plain VALUES ('lost, as with pg_dump')""")
-        round_trip(source, store, target)
-        compare.assert_same(source, target)
-        assert target.sql("SELECT k FROM conf ORDER BY 1") == "own\nshipped"
-        assert target.sql("SELECT k FROM plain") == "shipped"
-    finally:
-        for path in paths:
-            if os.path.exists(path):
-                os.remove(path)
+    )
+    source = databases(server)
+    source.sql("""CREATE EXTENSION replica_test; INSERT INTO conf VALUES ('own', '2', false);
+                  INSERT INTO plain VALUES ('lost, as with pg_dump')""")
+    round_trip(source, store, target)
+    compare.assert_same(source, target)
+    assert target.sql("SELECT k FROM conf ORDER BY 1") == "own\nshipped"
+    assert target.sql("SELECT k FROM plain") == "shipped"
