@@ -1,6 +1,5 @@
 """Promise: without rules, what is restored is what was dumped; pg_dump finds no difference, in no byte."""
 
-
 import pytest
 
 import compare
