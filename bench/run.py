@@ -80,12 +80,16 @@ def empty_bucket(case):
 
 
 def empty_directory(case):
-    """A new one.  ext4 looks long for the numbers of new files where many were deleted in the last minutes, and nobody
-    shall pay for what another one has left: so only directories of few files are removed at once."""
-    folder, number = os.path.split(case.out)
-    if sum(len(names) for _, _, names in os.walk(case.out)) < 200:
-        shutil.rmtree(case.out, ignore_errors=True)
-    case.out = os.path.join(folder, str(int(number) + 1))
+    """A new one, whoever ran before.  ext4 looks long for the numbers of new files where many were deleted in the last
+    minutes, and nobody shall pay for what another one has left: so only directories of few files are removed at once."""
+    folder = os.path.dirname(case.out)
+    os.makedirs(folder, exist_ok=True)
+    numbers = [int(name) for name in os.listdir(folder)]
+    for number in numbers:
+        path = os.path.join(folder, str(number))
+        if sum(len(names) for _, _, names in os.walk(path)) < 200:
+            shutil.rmtree(path, ignore_errors=True)
+    case.out = os.path.join(folder, str(1 + max(numbers, default=0)))
     os.makedirs(case.out)
 
 
