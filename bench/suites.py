@@ -52,7 +52,7 @@ DUMP = [
     Contender("fd2", "`pg_dump -Fd -j2`, gzip 6", pg_dump_directory(), slow=True),
     Contender("fdfast2", "`pg_dump -Fd -j2 -Z1`, gzip 1", pg_dump_directory("-Z1"), slow=True),
     Contender("custom2", "`pg_dump -Fc`, gzip 6", pg_dump(words=("-Fc",)), slow=True),
-    Contender("greenmask2", "`greenmask dump`, pgzip, three rules", greenmask_dump(), ("greenmask",), slow=True),
+    Contender("greenmask2", "`greenmask dump`, pgzip, three rules", greenmask_dump(), ("greenmask",)),
 ]
 
 SETS = ("narrow", "bytea", "text", "partitions")
