@@ -145,6 +145,11 @@ build/$(1)/unit/%: build/$(1)/obj/tests/unit/%.o $(UNIT_SUPPORT:%.c=build/$(1)/o
 	@mkdir -p $$(@D)
 	@$$($(1)_CC) $$($(1)_CFLAGS) -o $$@ -Wl,--start-group $$^ $(NATIVE_LIBRARIES) -lcmocka
 
+build/$(1)/obj/tests/live/pg_dump_elsewhere.o: $(1)_CFLAGS += -DSTATIC_REPLICA='"$(CURDIR)/$(OUT)/replica"'
+
+build/$(1)/replica: build/$(1)/obj/main.o build/$(1)/obj/tests/live/pg_dump_elsewhere.o build/$(1)/libreplica.a
+	@$$($(1)_CC) $$($(1)_CFLAGS) -o $$@ -Wl,--start-group $$^ $(NATIVE_LIBRARIES)
+
 build/$(1)/fuzz/%: build/$(1)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(1)),,build/$(1)/obj/tests/fuzz/replay_main.o) \
         build/$(1)/libreplica.a
 	@mkdir -p $$(@D)
@@ -180,7 +185,7 @@ endef
 # ---- tests --------------------------------------------------------------------------------------
 
 .PHONY: test-programs
-test-programs: $(call unit_programs,asan) $(call unit_programs,tsan) $(call fuzz_programs,asan)
+test-programs: $(call unit_programs,asan) $(call unit_programs,tsan) $(call fuzz_programs,asan) build/asan/replica build/tsan/replica
 
 .PHONY: unit
 unit: $(call unit_programs,asan) $(call unit_programs,tsan) ## unit tests under the address, undefined and thread sanitizers
@@ -218,7 +223,7 @@ endef
 CROSS := $(if $(filter-out aarch64,$(HOST)),$(if $(shell command -v aarch64-linux-gnu-gcc),arm64))
 
 .PHONY: live
-live: $(OUT)/replica $(CROSS) ## the static binary against real servers: one file per promise
+live: $(OUT)/replica build/asan/replica build/tsan/replica $(CROSS) ## the static binary against real servers: one file per promise
 	$(call run_pytest,tests/live)
 
 .PHONY: live-bridge

@@ -145,6 +145,8 @@ check_volumes(struct check *check, struct text *said, struct fault *fault)
     bool ok = object_is_there(&listing, &manifest->pre_data, fault) &&
               object_is_there(&listing, &manifest->data, fault) &&
               object_is_there(&listing, &manifest->post_data, fault);
+    for (size_t i = 0; i < manifest->more_data_count && ok; i++, objects++)
+        ok = object_is_there(&listing, &manifest->more_data[i], fault);
     for (size_t i = 0; i < manifest->tables_count && ok; i++)
         for (size_t j = 0; j < manifest->tables[i].volumes_count && ok; j++, objects++)
             ok = object_is_there(&listing, &manifest->tables[i].volumes[j], fault);

@@ -113,7 +113,7 @@ script_dump(struct worker *worker, struct dump *dump, struct sql_source *sql, ui
     struct flow *flow = &worker->flow;
 
     object->name = name;
-    char *path = arena_print(&dump->arena, "%s/%s", dump->manifest.name, name);
+    char *path = arena_print(&dump->scripts, "%s/%s", dump->manifest.name, name);
     struct stage *put = store_put_init(&worker->put, dump->store, path);
     flow_begin(flow);
     flow_add(flow, sql_source_init(sql, &worker->put.bytes, bytes_max));
@@ -140,10 +140,10 @@ piece_add(struct dump *dump, const char **name)
     size_t count = manifest->more_data_count;
     char text[VOLUME_NAME_MAX];
 
-    manifest->more_data = arena_grow(&dump->arena, manifest->more_data, count,
+    manifest->more_data = arena_grow(&dump->scripts, manifest->more_data, count,
                                      sizeof *manifest->more_data);
     manifest->more_data_count++;
-    *name = arena_text(&dump->arena, data_piece_name(text, (unsigned) count + 2, dump->suffix));
+    *name = arena_text(&dump->scripts, data_piece_name(text, (unsigned) count + 2, dump->suffix));
     return &manifest->more_data[count];
 }
 
@@ -151,7 +151,7 @@ static bool
 section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_t bytes_max,
              struct manifest_object *object, struct fault *fault)
 {
-    const char *name = arena_print(&dump->arena, "%s.sql%s", file, dump->suffix);
+    const char *name = arena_print(&dump->scripts, "%s.sql%s", file, dump->suffix);
     struct sql_source sql;
 
     sql_source_open(&sql, pg_dump_section(&dump->pg_dump), dump_keep_statement, &dump->catalog);
@@ -336,6 +336,7 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
     if (dump.store != NULL)
         store_close(dump.store);
     pthread_mutex_destroy(&dump.lock);
+    arena_free(&dump.scripts);
     arena_free(&dump.arena);
     return done;
 }

@@ -4,7 +4,8 @@
  *     dump_source.c   the source's end of it, which is also that of check and copy
  *     dump_plan.c     which tables, in which pieces and order, and through which root they return
  *
- * Life:   one per run of the command.   Threads: the crew's workers read it; lock guards arena. */
+ * Life:   one per run of the command.   Threads: the crew's workers read it; once they run, lock
+ * guards arena, and scripts is that worker's which writes the schema's text. */
 #ifndef COMMANDS_DUMP_H
 #define COMMANDS_DUMP_H
 
@@ -34,7 +35,8 @@ struct dump {
     struct stop *stop;
     struct store *store;
     struct arena arena;
-    pthread_mutex_t lock;           /* of arena, once the workers run */
+    struct arena scripts;           /* the names of the schema's objects */
+    pthread_mutex_t lock;           /* of arena, and of volumes' arrays in it */
     struct pg_session leader;
     struct snapshot snapshot;
     struct memory_plan memory;

@@ -31,7 +31,7 @@ struct helper {
 struct script {
     struct script_config config;
     struct helper helpers[SCRIPT_HELPERS_MAX];
-    unsigned helpers_count;
+    unsigned helpers_count;  /* that run; theirs to read is config.helpers */
     struct families families;
     bool families_known;
     struct sort_memory memory;
@@ -113,7 +113,7 @@ script_fail(struct script *script, const struct fault *fault)
 static bool
 helpers_idle(const struct script *script)
 {
-    return script->queue.running + script->queue.waiting < script->helpers_count;
+    return script->queue.running + script->queue.waiting < script->config.helpers;
 }
 
 static bool
@@ -287,7 +287,7 @@ static bool
 helpers_start(struct script *script, struct fault *fault)
 {
     const struct script_config *config = &script->config;
-    unsigned wanted = config->helpers < SCRIPT_HELPERS_MAX ? config->helpers : SCRIPT_HELPERS_MAX;
+    unsigned wanted = config->helpers;
     pthread_attr_t attributes;
     bool done = true;
 
@@ -323,6 +323,8 @@ script_begin(const struct script_config *config, struct fault *fault)
     if (script == NULL)
         memory_exhausted(sizeof *script);
     script->config = *config;
+    if (config->helpers > SCRIPT_HELPERS_MAX)
+        script->config.helpers = SCRIPT_HELPERS_MAX;
     pthread_mutex_init(&script->lock, NULL);
     pthread_cond_init(&script->changed, NULL);
     if (helpers_start(script, fault))

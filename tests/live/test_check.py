@@ -317,6 +317,18 @@ def test_a_volume_is_missing(small_store, target):
     )
 
 
+def test_a_further_piece_of_the_data_is_missing(server, databases, store, target):
+    """Large objects go on in data-2.sql, data-3.sql, …: each of them is looked for and counted."""
+    source = databases(server)
+    source.sql("SELECT lo_from_bytea(n, decode(repeat(md5(n::text), 9000), 'hex')) FROM generate_series(1, 2) AS n")
+    tool.dump(source, store, REPLICA_VOLUME_SIZE="64KiB", REPLICA_COMPRESS="none")
+    pieces = [piece["name"] for piece in store.manifest()["more_data"]]
+    _, answers = check(**restore_ends(store, target))
+    assert "%d objects" % (3 + len(pieces)) in answers["volumes"]["text"]
+    os.remove(os.path.join(store.dump_path(), pieces[-1]))
+    failed(restore_ends(store, target), tool.INTEGRITY, "volumes", pieces[-1], "missing")
+
+
 def test_a_volume_is_cut_off(small_store, target):
     path = small_store.volumes()[-1][1]
     os.truncate(path, os.path.getsize(path) - 1)
