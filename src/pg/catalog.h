@@ -77,7 +77,7 @@ struct catalog {
     size_t tables_count;
     const char **lost;          /* beginnings of the statements, as pg_dump writes them, that would
                                    fail without a table that is not included: foreign keys to it,
-                                   its place in a publication */
+                                   its place in a publication, rules of other tables that use it */
     size_t lost_count;
 };
 
@@ -98,6 +98,16 @@ bool catalog_read(struct pg_session *conn, const struct selection *selection, st
  * catalog_read. */
 bool selection_apply(struct pg_session *conn, const struct selection *selection,
                      struct arena *arena, struct catalog *catalog, struct fault *fault);
+
+/* Find the statements that fail without what the selection leaves out, for catalog->lost, with a log
+ * line for each object; called by selection_apply. */
+bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+               struct fault *fault);
+
+/* Run a query to which the tables and views that are not included are known as missing(oid): what
+ * follows upon "WITH RECURSIVE missing(oid) AS (...)".  As pg_query. */
+PGresult *lost_query(struct pg_session *conn, const struct catalog *catalog, const char *doing,
+                     const char *query, struct fault *fault);
 
 /* Find a table by exact names; NULL when there is none. */
 const struct table *catalog_table(const struct catalog *catalog, const char *schema,

@@ -30,6 +30,34 @@ def test_skipped_tables_take_their_dependents_along(small, store, target):
     assert target.sql("SELECT count FROM people_count") == "4000"
 
 
+RULED = """
+CREATE TABLE orders (id integer); CREATE TABLE audit (id integer); CREATE TABLE other (id integer);
+INSERT INTO orders VALUES (1), (2);
+CREATE RULE "log It" AS ON INSERT TO orders DO ALSO INSERT INTO audit VALUES (new.id);
+COMMENT ON RULE "log It" ON orders IS 'a comment';
+ALTER TABLE orders DISABLE RULE "log It";
+CREATE RULE "log It" AS ON INSERT TO other DO ALSO DELETE FROM orders;
+CREATE RULE quiet AS ON DELETE TO orders DO INSTEAD NOTHING;
+CREATE VIEW seen AS SELECT * FROM orders;
+CREATE RULE seen_too AS ON INSERT TO seen DO INSTEAD INSERT INTO audit VALUES (new.id);
+"""
+
+
+def test_a_rule_that_needs_a_skipped_table_is_left_out_and_its_table_is_not(server, databases, store):
+    source = databases(server)
+    source.sql(RULED)
+    for variables, others in [({"REPLICA_TABLES": "orders"}, []), ({"REPLICA_SKIP_TABLES": "audit"}, ["log It|other"])]:
+        result = tool.dump(source, store, **variables)
+        assert "leaving out rule log It of public.orders: it needs a table that is left out" in result.err
+        assert "leaving out rule seen_too of public.seen" in result.err
+        target = databases(server)
+        tool.restore(store, target)
+        assert target.sql("SELECT count(*) FROM orders") == "2"
+        assert target.sql("SELECT count(*) FROM seen") == "2"
+        rules = "SELECT rulename, ev_class::regclass FROM pg_rewrite WHERE ev_type <> '1' AND oid >= 16384 ORDER BY 1, 2"
+        assert target.sql(rules).split("\n") == others + ["quiet|orders"]
+
+
 def test_skipped_data_leaves_the_structure(small, store, target):
     moved(small, store, target, REPLICA_SKIP_DATA="vis*")
     compare.assert_same(small, target, "-s")
