@@ -79,17 +79,20 @@ struct catalog {
                                    fail without a table that is not included: foreign keys to it,
                                    its place in a publication, rules of other tables that use it */
     size_t lost_count;
+    bool large_objects;         /* they go into the dump */
+    uint64_t large_objects_count;
 };
 
-/* Which tables a dump takes; empty lists mean all, none, none. */
+/* Which tables a dump takes, empty lists mean all, none, none; and whether large objects. */
 struct selection {
     struct patterns tables, skip_tables, skip_data;
+    bool large_objects;
 };
 
 /* Read the catalog under the connection's snapshot, mark what the selection takes, and hold the
  * chosen tables by ACCESS SHARE locks.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a
- * pattern that matches nothing, a table the role may not read, and one whose rows a policy would
- * hide. */
+ * pattern that matches nothing, a table or large object the role may not read, and a table whose
+ * rows a policy would hide. */
 bool catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
                   struct catalog *catalog, struct fault *fault);
 
@@ -99,8 +102,8 @@ bool catalog_read(struct pg_session *conn, const struct selection *selection, st
 bool selection_apply(struct pg_session *conn, const struct selection *selection,
                      struct arena *arena, struct catalog *catalog, struct fault *fault);
 
-/* Find the statements that fail without what the selection leaves out, for catalog->lost, with a log
- * line for each object; called by selection_apply. */
+/* Find the statements that fail without what the selection leaves out, for catalog->lost, with a
+ * log line for each object; called by selection_apply. */
 bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault);
 

@@ -1,5 +1,7 @@
 """Promise: patterns choose tables, what can not stand without them stays away, and the rest restores."""
 
+import pytest
+
 import compare
 import sample
 import tool
@@ -108,3 +110,53 @@ def test_a_pattern_that_can_not_be_read_is_an_error(small, store):
             "dump", REPLICA_FROM=small.url(), REPLICA_TO=store.url, REPLICA_TABLES=pattern
         )
         tool.refused(result, tool.CONFIGURATION, "REPLICA_TABLES")
+
+
+LARGE = "SELECT count(*) FROM pg_largeobject_metadata"
+
+
+@pytest.mark.parametrize(
+    "variables, taken",
+    [
+        ({}, "1"),
+        ({"REPLICA_SKIP_TABLES": "visits"}, "1"),
+        ({"REPLICA_TABLES": "settings"}, "0"),
+        ({"REPLICA_TABLES": "settings", "REPLICA_LARGE_OBJECTS": "yes"}, "1"),
+        ({"REPLICA_LARGE_OBJECTS": "no"}, "0"),
+    ],
+)
+def test_large_objects_go_with_the_whole_database_or_as_it_is_said(small, store, target, variables, taken):
+    result = tool.dump(small, store, **variables)
+    assert ("leaving out the large objects, 1 in number" in result.err) == (taken == "0")
+    tool.restore(store, target)
+    assert target.sql(LARGE) == taken
+
+
+def test_a_copy_leaves_large_objects_out_alike(small, target):
+    ends = {"REPLICA_FROM": small.url(), "REPLICA_TO": target.url()}
+    tool.succeed(tool.run("copy", REPLICA_TABLES="settings", **ends))
+    assert target.sql(LARGE) == "0"
+    tool.succeed(tool.run("copy", REPLICA_TABLES="settings", REPLICA_LARGE_OBJECTS="yes", REPLICA_CLEAN="yes", **ends))
+    assert target.sql(LARGE) == "1"
+
+
+def test_large_objects_beside_rules_are_warned_of(small, store):
+    rule = {"REPLICA_TRANSFORM": "public.people.email email"}
+    warning = "no rule reaches into large objects: 1 are dumped as they are; REPLICA_LARGE_OBJECTS=no"
+    assert warning in tool.dump(small, store, **rule).err
+    assert "no rule reaches" not in tool.dump(small, store).err
+    assert "no rule reaches" not in tool.dump(small, store, REPLICA_LARGE_OBJECTS="no", **rule).err
+
+
+def test_large_objects_that_the_role_may_not_read_can_stay_away(server, databases, store):
+    source = databases(server)
+    server.sql("DROP ROLE IF EXISTS lo_reader; CREATE ROLE lo_reader LOGIN PASSWORD 'plain'")
+    source.sql("CREATE TABLE t (a integer); GRANT SELECT ON t TO lo_reader; SELECT lo_create(4711)")
+    ends = {"REPLICA_FROM": source.url("lo_reader", "plain"), "REPLICA_TO": store.url}
+    for command in ["dump", "check"]:
+        result = tool.run(command, **ends)
+        tool.refused(result, tool.SOURCE, "large objects, among them 4711", "REPLICA_LARGE_OBJECTS=no")
+        tool.succeed(tool.run(command, REPLICA_LARGE_OBJECTS="no", **ends))
+        tool.succeed(tool.run(command, REPLICA_TABLES="t", **ends))
+    source.drop()
+    server.sql("DROP ROLE lo_reader")
