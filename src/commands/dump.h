@@ -66,8 +66,8 @@ bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_sessio
  * does: not with a list of tables. */
 bool dump_takes_large_objects(const struct env *env);
 
-/* Bind the rules to the catalog.  warning is added to when there is something that they do not
- * hide. */
+/* Bind the rules to the catalog, asking the leader's server about fixed values.  warning is added
+ * to when there is something that they do not hide. */
 bool dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning,
                struct fault *fault);
 
