@@ -77,7 +77,8 @@ struct catalog {
     size_t tables_count;
     const char **lost;          /* beginnings of the statements, as pg_dump writes them, that would
                                    fail without a table that is not included: foreign keys to it,
-                                   its place in a publication, rules of other tables that use it */
+                                   its place in a publication, rules, policies and functions that
+                                   use it */
     size_t lost_count;
     bool large_objects;         /* they go into the dump */
     uint64_t large_objects_count;
@@ -103,12 +104,14 @@ bool selection_apply(struct pg_session *conn, const struct selection *selection,
                      struct arena *arena, struct catalog *catalog, struct fault *fault);
 
 /* Find the statements that fail without what the selection leaves out, for catalog->lost, with a
- * log line for each object; called by selection_apply. */
+ * log line for each object.  Refuses (ERR_CONFIG) a selection in which something else needs what
+ * goes with a table that is left out, as a column of its row type does.  Called by
+ * selection_apply. */
 bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault);
 
-/* Run a query to which the tables and views that are not included are known as missing(oid): what
- * follows upon "WITH RECURSIVE missing(oid) AS (...)".  As pg_query. */
+/* Run a query to which the tables and views that are not included are known as missing(oid),
+ * and with all that goes with them as gone(class, oid).  As pg_query. */
 PGresult *lost_query(struct pg_session *conn, const struct catalog *catalog, const char *doing,
                      const char *query, struct fault *fault);
 

@@ -72,14 +72,6 @@ mark_tables(const struct selection *selection, struct catalog *catalog)
     }
 }
 
-/* A view is a relation with a rule for SELECT; a table's other rules do not make it a view. */
-static const char views_sql[] =
-    ", gone(oid) AS (SELECT oid FROM missing UNION"
-    " SELECT r.ev_class FROM gone g JOIN pg_catalog.pg_depend d"
-    "  ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = g.oid"
-    "  AND d.classid = 'pg_catalog.pg_rewrite'::regclass"
-    " JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1') SELECT oid FROM gone";
-
 /* With a list of tables, a view is taken when the tables under it are; without one of them it
  * cannot be made. */
 static bool
@@ -92,8 +84,8 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
             table->included =
                 patterns_find(&selection->skip_tables, table->schema, table->name) == NULL;
     }
-    PGresult *result = lost_query(conn, catalog, "find the views over skipped tables", views_sql,
-                                  fault);
+    PGresult *result = lost_query(conn, catalog, "find the views over skipped tables",
+        "SELECT oid FROM gone WHERE class = 'pg_catalog.pg_class'::regclass", fault);
     for (int i = 0; i < PQntuples(result); i++) {
         struct table *table = find(catalog, (uint32_t) strtoul(PQgetvalue(result, i, 0), NULL, 10));
         if (table != NULL && table->included) {

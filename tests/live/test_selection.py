@@ -60,6 +60,67 @@ def test_a_rule_that_needs_a_skipped_table_is_left_out_and_its_table_is_not(serv
         assert target.sql(rules).split("\n") == others + ["quiet|orders"]
 
 
+GUARDED = """
+CREATE TABLE users (id integer PRIMARY KEY, name text); INSERT INTO users VALUES (1, 'me');
+CREATE TABLE orders (id integer, owner text); INSERT INTO orders VALUES (1, 'me'), (2, 'you');
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+CREATE POLICY "its Own" ON orders USING (EXISTS (SELECT FROM users WHERE name = orders.owner));
+COMMENT ON POLICY "its Own" ON orders IS 'a comment';
+CREATE POLICY tight ON orders AS RESTRICTIVE FOR SELECT USING (id IN (SELECT id FROM users));
+CREATE POLICY plain ON orders USING (owner = current_user);
+CREATE FUNCTION "label Of"(u users, x integer DEFAULT 1) RETURNS text LANGUAGE sql AS 'SELECT u.name';
+COMMENT ON FUNCTION "label Of" IS 'a comment';
+REVOKE ALL ON FUNCTION "label Of" FROM PUBLIC;
+CREATE FUNCTION everybody() RETURNS SETOF users LANGUAGE sql AS 'SELECT * FROM users';
+CREATE FUNCTION many(u users[]) RETURNS integer LANGUAGE sql AS 'SELECT cardinality(u)';
+CREATE PROCEDURE store(u users) LANGUAGE plpgsql AS 'BEGIN END';
+CREATE FUNCTION "label Of"(x integer) RETURNS integer LANGUAGE sql AS 'SELECT x';
+CREATE VIEW all_names AS SELECT name FROM everybody();
+CREATE FUNCTION named(v all_names) RETURNS text LANGUAGE sql AS 'SELECT v.name';
+"""
+EXECUTABLE = "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1"
+
+
+def test_policies_and_functions_that_need_a_skipped_table_are_left_out(server, databases, store, target):
+    source = databases(server)
+    source.sql(GUARDED)
+    if server.version >= 14:
+        source.sql("CREATE FUNCTION how_many() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM users; END")
+    for variables in [{"REPLICA_SKIP_TABLES": "users"}, {"REPLICA_TABLES": "orders"}]:
+        result = tool.dump(source, store, **variables)
+        for said in ["its Own of public.orders", "tight of public.orders", "is stricter", "is weaker"]:
+            assert said in result.err
+        assert result.err.count(" warning ") == 2
+        tool.restore(store, target, REPLICA_OWNERS="yes", REPLICA_PRIVILEGES="yes", REPLICA_CLEAN="yes")
+        assert compare.tables(target) == ["public.orders"]
+        assert target.sql("SELECT count(*) FROM orders") == "2"
+        assert target.sql("SELECT polname FROM pg_policy") == "plain"
+        assert target.sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'orders'") == "t"
+        assert target.sql(EXECUTABLE) == '"label Of"(integer)'
+
+
+@pytest.mark.parametrize(
+    "needs, said",
+    [
+        ("ALTER TABLE orders ADD who users", "column who of table"),
+        ("ALTER TABLE orders ADD n bigint DEFAULT how_many()", "default value for column n"),
+        ("ALTER TABLE orders ADD CHECK (how_many() > 0)", "constraint orders_check on table"),
+        ("CREATE DOMAIN positive AS integer CHECK (how_many() > 0)", "positive"),
+    ],
+)
+def test_what_else_needs_a_skipped_table_is_refused(server, databases, store, needs, said):
+    source = databases(server)
+    source.sql(GUARDED)
+    source.sql("CREATE FUNCTION how_many(u users DEFAULT NULL) RETURNS bigint LANGUAGE sql AS 'SELECT 1'")
+    source.sql(needs)
+    ends = {"REPLICA_FROM": source.url(), "REPLICA_TO": store.url}
+    for command in ["dump", "check"]:
+        result = tool.run(command, REPLICA_SKIP_TABLES="users", **ends)
+        tool.refused(result, tool.CONFIGURATION, said, "goes with a table that is left out", "REPLICA_SKIP_DATA")
+    assert store.files() == []
+    tool.dump(source, store, REPLICA_SKIP_DATA="users")
+
+
 def test_skipped_data_leaves_the_structure(small, store, target):
     moved(small, store, target, REPLICA_SKIP_DATA="vis*")
     compare.assert_same(small, target, "-s")
