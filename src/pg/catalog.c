@@ -24,7 +24,7 @@ static const char tables_sql[] =
     "  UNION SELECT l.oid, i.inhparent, l.depth + 1 FROM lineage l"
     "  JOIN pg_catalog.pg_inherits i ON i.inhrelid = l.ancestor) "
     "SELECT c.oid, n.nspname, c.relname, c.relkind, config.condition,"
-    "  has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),"
+    "  has_table_privilege(c.oid, 'SELECT'),"
     "  row_security_active(c.oid), c.reltuples::bigint,"
     "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l"
     "   WHERE l.oid = c.oid),"
@@ -238,6 +238,16 @@ columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catal
     return result != NULL;
 }
 
+/* Who may read each column, but not the table, may not lock it; and pg_dump locks also the tables
+ * that go without rows, those of extensions set aside. */
+static bool
+is_denied(const struct table *table)
+{
+    bool locked = table->copied || (table->included && !table->of_extension &&
+                                    (table->kind == 'r' || table->kind == 'p'));
+    return locked && !table->readable;
+}
+
 /* An error before the first byte instead of one in the middle, or of a dump with rows missing. */
 static bool
 refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
@@ -246,8 +256,8 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
 
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i];
-        struct text *list = !table->copied ? NULL : !table->readable ? &denied
-                          : table->filtered ? &filtered : NULL;
+        struct text *list = is_denied(table) ? &denied
+                          : table->copied && table->filtered ? &filtered : NULL;
         if (list != NULL) {
             text_add(list, list->size == 0 ? "" : ", ");
             text_add_name_pair(list, table->schema, table->name);
@@ -255,8 +265,8 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
     }
     if (denied.size > 0)
         fault_set(fault, ERR_SOURCE,
-                  "role %s may not read %s: grant SELECT, or leave the table out with "
-                  "REPLICA_SKIP_TABLES or REPLICA_SKIP_DATA",
+                  "role %s may not read %s: grant SELECT on the whole table, or leave it out with "
+                  "REPLICA_SKIP_TABLES",
                   PQuser(conn->pq), text_of(&denied));
     else if (filtered.size > 0)
         fault_set(fault, ERR_SOURCE,

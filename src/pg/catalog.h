@@ -54,7 +54,7 @@ struct table {
                                    are copied */
     bool included;              /* its structure goes into the dump */
     bool copied;                /* its rows go into the dump */
-    bool readable;              /* the role may SELECT from it */
+    bool readable;              /* the role may SELECT from it, and so lock it */
     bool filtered;              /* row-level security would hide rows from the role */
     bool unstable;              /* partitioned by hash of an enum, whose values get other hashes
                                    wherever the type is made anew */

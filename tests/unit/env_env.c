@@ -311,6 +311,9 @@ printed(void **state)
         assert_non_null(strstr(page, "transformers"));
         assert_non_null(strstr(page, "130"));
     }
+    /* A dump carries both in any case; what comes back is decided on the way back. */
+    assert_non_null(strstr(text_of(&again), "`REPLICA_OWNERS` | yes or no | no | restore, copy, "));
+    assert_non_null(strstr(text_of(&again), "`REPLICA_PRIVILEGES` | yes or no | no | restore, "));
     text_free(&text);
     text_free(&again);
 }
