@@ -99,6 +99,25 @@ def test_policies_and_functions_that_need_a_skipped_table_are_left_out(server, d
         assert target.sql(EXECUTABLE) == '"label Of"(integer)'
 
 
+def test_what_an_extension_makes_is_there_without_being_selected(server, databases, store, target, extension):
+    """Its table of configuration is left out; the destination's extension makes it, and what goes with it."""
+    extension(
+        "with_types",
+        """CREATE TABLE @extschema@.choices (id integer);
+        SELECT pg_extension_config_dump('@extschema@.choices', '');
+        CREATE FUNCTION @extschema@.chosen(@extschema@.choices) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+        CREATE OPERATOR @extschema@.!! (RIGHTARG = @extschema@.choices, FUNCTION = @extschema@.chosen);""",
+    )
+    source = databases(server)
+    source.sql("CREATE EXTENSION with_types; CREATE TABLE mine (id integer, c choices); INSERT INTO mine VALUES (1)")
+    source.sql("CREATE VIEW of_both AS SELECT mine.id, chosen(mine.c) FROM mine, choices")
+    result = tool.dump(source, store, REPLICA_TABLES="mine")
+    assert "leaving out" not in result.err
+    tool.restore(store, target)
+    assert target.sql("SELECT count(*) FROM mine") == "1"
+    assert target.sql("SELECT count(*) FROM of_both") == "0"
+
+
 @pytest.mark.parametrize(
     "needs, said",
     [
