@@ -61,9 +61,10 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
     struct dump *dump = &check->dump;
     size_t columns = 0, tables = 0, rules = rules_count(check->wishes.rules);
 
-    if (!rules_bind(check->wishes.rules, &dump->catalog, &dump->arena, &dump->masks, fault))
-        return false;
-    for (size_t i = 0; i < dump->catalog.tables_count; i++) {
+    struct text warning = {0};
+
+    bool bound = dump_bind(dump, &check->wishes, &warning, fault);
+    for (size_t i = 0; bound && i < dump->catalog.tables_count; i++) {
         if (!dump->catalog.tables[i].copied)
             continue;
         columns += dump->masks[i].ruled_count;
@@ -73,7 +74,11 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
         text_add(said, "none: every column is dumped as it is");
     else
         text_addf(said, "%zu rules change %zu columns of %zu tables", rules, columns, tables);
-    return true;
+    if (warning.size > 0)
+        text_addf(said, "; %s", text_of(&warning));
+    check->warns = warning.size > 0;
+    text_free(&warning);
+    return bound;
 }
 
 static bool

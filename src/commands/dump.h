@@ -64,6 +64,15 @@ struct wishes {
 bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
                       struct fault *fault);
 
+/* Whether large objects travel; by REPLICA_LARGE_OBJECTS, and when it is auto as pg_dump --table
+ * does: not with a list of tables. */
+bool dump_takes_large_objects(const struct env *env);
+
+/* Bind the rules to the catalog, asking the leader's server about fixed values.  warning is added
+ * to when there is something that they do not hide. */
+bool dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning,
+               struct fault *fault);
+
 /* Everything that reads but does not write: connect, export the snapshot, read the catalog, bind
  * the rules, hold the tables. */
 bool dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault);

@@ -7,6 +7,13 @@
 #include "pg/recode.h"
 
 bool
+dump_takes_large_objects(const struct env *env)
+{
+    return env->large_objects == ENV_LARGE_YES ||
+           (env->large_objects == ENV_LARGE_AUTO && env->tables[0] == '\0');
+}
+
+bool
 dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
                  struct fault *fault)
 {
@@ -28,6 +35,7 @@ dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *co
             !patterns_read(&dump->arena, lists[i].variable, text, lists[i].patterns, fault))
             return false;
     }
+    wishes->selection.large_objects = dump_takes_large_objects(dump->env);
     text = dump->env->transform;
     if (conn != NULL)
         text = pg_recode(conn, &dump->arena, "REPLICA_TRANSFORM", text, fault);
@@ -36,17 +44,38 @@ dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *co
 }
 
 bool
+dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning, struct fault *fault)
+{
+    const struct catalog *catalog = &dump->catalog;
+
+    if (!rules_bind(wishes->rules, catalog, &dump->arena, &dump->masks, fault) ||
+        !fixed_values_ask(&dump->leader, catalog, dump->masks, &dump->arena, fault))
+        return false;
+    if (rules_count(wishes->rules) > 0 && catalog->large_objects &&
+        catalog->large_objects_count > 0)
+        text_addf(warning, "no rule reaches into large objects: %llu are dumped as they are; "
+                  "REPLICA_LARGE_OBJECTS=no leaves them out",
+                  (unsigned long long) catalog->large_objects_count);
+    return true;
+}
+
+bool
 dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
 {
     struct pg_session *leader = &dump->leader;
+    struct text warning = {0};
+    bool done = dump_wishes_read(dump, wishes, NULL, fault) &&
+                pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+                dump_wishes_read(dump, wishes, leader, fault) &&
+                snapshot_export(leader, &dump->snapshot, fault) &&
+                memory_for_dump(dump->env, leader, &dump->memory, fault) &&
+                catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
+                dump_bind(dump, wishes, &warning, fault);
 
-    return dump_wishes_read(dump, wishes, NULL, fault) &&
-           pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
-           dump_wishes_read(dump, wishes, leader, fault) &&
-           snapshot_export(leader, &dump->snapshot, fault) &&
-           memory_for_dump(dump->env, leader, &dump->memory, fault) &&
-           catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
-           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+    if (warning.size > 0)
+        log_warning("%s", text_of(&warning));
+    text_free(&warning);
+    return done;
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "codec/compress.h"
 #include "codec/decompress.h"
+#include "commands/dump.h"
 #include "flow/flow.h"
 #include "pg/copy_out.h"
 #include "store/s3_writer.h"
@@ -250,6 +251,9 @@ need_fill(const struct env *env, enum memory_use use, const char *store, struct 
     };
 }
 
+static const char large_objects_sql[] =
+    "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
+
 /* What of the catalog takes memory, in replica and in pg_dump, which reads all of it. */
 static const struct kind {
     unsigned own_bytes, child_bytes;
@@ -277,7 +281,7 @@ static const struct kind {
            " WHERE oid >= 16384"},
     {0, 1, "SELECT coalesce(sum(octet_length(description) + 192), 0)"
            " FROM pg_catalog.pg_description WHERE objoid >= 16384"},
-    {0, 160, "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata"},
+    {0, 160, large_objects_sql},
 };
 
 enum { KINDS_COUNT = sizeof kinds / sizeof *kinds };
@@ -285,9 +289,11 @@ enum { KINDS_COUNT = sizeof kinds / sizeof *kinds };
 static const char longest_sql[] =
     "SELECT coalesce(max(octet_length(prosrc)), 0) FROM pg_catalog.pg_proc WHERE oid >= 16384";
 
-/* One query: a column per kind, and the longest function. */
+/* One query: a column per kind, and the longest function.  Large objects that are not taken are not
+ * in pg_dump's memory either. */
 static bool
-catalog_count(struct pg_session *conn, struct memory_need *need, struct fault *fault)
+catalog_count(const struct env *env, struct pg_session *conn, struct memory_need *need,
+              struct fault *fault)
 {
     struct text sql = {0};
 
@@ -302,6 +308,8 @@ catalog_count(struct pg_session *conn, struct memory_need *need, struct fault *f
 
     for (size_t i = 0; i < KINDS_COUNT; i++) {
         uint64_t count = strtoull(PQgetvalue(result, 0, (int) i), NULL, 10);
+        if (kinds[i].sql == large_objects_sql && !dump_takes_large_objects(env))
+            continue;
         need->catalog_bytes += count * kinds[i].own_bytes;
         need->schema_bytes += count * kinds[i].child_bytes;
     }
@@ -321,7 +329,7 @@ memory_for_dump(const struct env *env, struct pg_session *conn, struct memory_pl
     bool copies = env_place(env->to) == PLACE_POSTGRES;
 
     need_fill(env, copies ? MEMORY_COPY : MEMORY_DUMP, env->to, &need);
-    return (conn == NULL || catalog_count(conn, &need, fault)) &&
+    return (conn == NULL || catalog_count(env, conn, &need, fault)) &&
            memory_plan_make(&need, plan, fault);
 }
 

@@ -49,6 +49,9 @@ enum command {
 
 enum progress_mode { PROGRESS_AUTO, PROGRESS_YES, PROGRESS_NO };
 
+/* REPLICA_LARGE_OBJECTS. */
+enum env_large_objects { ENV_LARGE_AUTO, ENV_LARGE_YES, ENV_LARGE_NO };
+
 /* REPLICA_S3_PATH_STYLE and REPLICA_S3_SSE. */
 enum env_path_style { ENV_STYLE_AUTO, ENV_STYLE_PATH, ENV_STYLE_HOST };
 enum env_sse { ENV_SSE_AUTO, ENV_SSE_AES256, ENV_SSE_KMS, ENV_SSE_KMS_DSSE };
@@ -75,6 +78,7 @@ struct env {
     const char *from, *to; /* as given: may hold a password, so print env_place_safe() of it */
     const char *store;     /* the one of the two that is the command's store, or "" */
     const char *tables, *skip_tables, *skip_data; /* patterns; see pg/pattern.h */
+    enum env_large_objects large_objects;
     const char *transform;                        /* rules; see transform/transform.h */
     const char *dump;                             /* "latest" or a dump's name */
     bool compress;

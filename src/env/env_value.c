@@ -18,11 +18,13 @@ static const uint64_t MEMORY_AUTO_MAX = 256ull << 20;
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned) &&
                    sizeof(enum log_level) == sizeof(unsigned) &&
                    sizeof(enum progress_mode) == sizeof(unsigned) &&
+                   sizeof(enum env_large_objects) == sizeof(unsigned) &&
                    sizeof(enum env_path_style) == sizeof(unsigned) &&
                    sizeof(enum env_sse) == sizeof(unsigned),
                "choice_set writes any of them as unsigned");
 _Static_assert(LOG_TEXT == 0 && LOG_JSON == 1 && LOG_ERROR == 0 && LOG_DEBUG == 3 &&
-                   PROGRESS_NO == 2 && ENV_STYLE_HOST == 2 && ENV_SSE_KMS_DSSE == 3,
+                   PROGRESS_NO == 2 && ENV_LARGE_NO == 2 && ENV_STYLE_HOST == 2 &&
+                   ENV_SSE_KMS_DSSE == 3,
                "the choices of env.def stand in the order of their enums");
 
 static const struct {

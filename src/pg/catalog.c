@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 
 enum { LOCK_BATCH = 100, LOCK_TIMEOUT_SECONDS = 60 };
@@ -23,7 +24,7 @@ static const char tables_sql[] =
     "  UNION SELECT l.oid, i.inhparent, l.depth + 1 FROM lineage l"
     "  JOIN pg_catalog.pg_inherits i ON i.inhrelid = l.ancestor) "
     "SELECT c.oid, n.nspname, c.relname, c.relkind, config.condition,"
-    "  has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),"
+    "  has_table_privilege(c.oid, 'SELECT'),"
     "  row_security_active(c.oid), c.reltuples::bigint,"
     "  (SELECT string_agg(l.ancestor::text, ' ' ORDER BY l.depth) FROM lineage l"
     "   WHERE l.oid = c.oid),"
@@ -237,6 +238,16 @@ columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catal
     return result != NULL;
 }
 
+/* Who may read each column, but not the table, may not lock it; and pg_dump locks also the tables
+ * that go without rows, those of extensions set aside. */
+static bool
+is_denied(const struct table *table)
+{
+    bool locked = table->copied || (table->included && !table->of_extension &&
+                                    (table->kind == 'r' || table->kind == 'p'));
+    return locked && !table->readable;
+}
+
 /* An error before the first byte instead of one in the middle, or of a dump with rows missing. */
 static bool
 refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
@@ -245,8 +256,8 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
 
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i];
-        struct text *list = !table->copied ? NULL : !table->readable ? &denied
-                          : table->filtered ? &filtered : NULL;
+        struct text *list = is_denied(table) ? &denied
+                          : table->copied && table->filtered ? &filtered : NULL;
         if (list != NULL) {
             text_add(list, list->size == 0 ? "" : ", ");
             text_add_name_pair(list, table->schema, table->name);
@@ -254,8 +265,8 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
     }
     if (denied.size > 0)
         fault_set(fault, ERR_SOURCE,
-                  "role %s may not read %s: grant SELECT, or leave the table out with "
-                  "REPLICA_SKIP_TABLES or REPLICA_SKIP_DATA",
+                  "role %s may not read %s: grant SELECT on the whole table, or leave it out with "
+                  "REPLICA_SKIP_TABLES",
                   PQuser(conn->pq), text_of(&denied));
     else if (filtered.size > 0)
         fault_set(fault, ERR_SOURCE,
@@ -333,11 +344,32 @@ sizes_read(struct pg_session *conn, struct catalog *catalog, struct fault *fault
     return true;
 }
 
+/* That they stay away is worth a line: nobody finds them by a table's name. */
+static bool
+large_objects_read(struct pg_session *conn, const struct selection *selection,
+                   struct catalog *catalog, struct fault *fault)
+{
+    PGresult *result = pg_query(conn, "count the large objects",
+                                "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", fault);
+    if (result == NULL)
+        return false;
+    catalog->large_objects = selection->large_objects;
+    catalog->large_objects_count = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+    if (!catalog->large_objects && catalog->large_objects_count > 0)
+        log_info("leaving out the large objects, %s in number: REPLICA_LARGE_OBJECTS=yes takes "
+                 "them", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return true;
+}
+
 /* Large objects come last in a dump: a right that is missing must not show only then.  Servers
  * before 18 have no function that tells; the rights are the owner's, and what the list grants. */
 static bool
-refuse_unreadable_large_objects(struct pg_session *conn, struct fault *fault)
+refuse_unreadable_large_objects(struct pg_session *conn, const struct catalog *catalog,
+                                struct fault *fault)
 {
+    if (!catalog->large_objects)
+        return true;
     PGresult *result = pg_query(conn, "read the rights on large objects",
         "SELECT count(*), min(m.oid) FROM pg_catalog.pg_largeobject_metadata m"
         " WHERE NOT current_setting('lo_compat_privileges')::boolean"
@@ -348,7 +380,8 @@ refuse_unreadable_large_objects(struct pg_session *conn, struct fault *fault)
         return false;
     if (strcmp(PQgetvalue(result, 0, 0), "0") != 0)
         fault_set(fault, ERR_SOURCE,
-                  "role %s may not read %s large objects, among them %s: grant SELECT on them",
+                  "role %s may not read %s large objects, among them %s: grant SELECT on them, or "
+                  "leave all large objects out with REPLICA_LARGE_OBJECTS=no",
                   PQuser(conn->pq), PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
     PQclear(result);
     return fault->err == ERR_NONE;
@@ -362,8 +395,9 @@ catalog_read(struct pg_session *conn, const struct selection *selection, struct 
     return tables_read(conn, arena, catalog, fault) && columns_read(conn, arena, catalog, fault) &&
            selection_apply(conn, selection, arena, catalog, fault) &&
            refuse_unreadable(conn, catalog, fault) &&
-           refuse_unreadable_large_objects(conn, fault) && tables_lock(conn, catalog, fault) &&
-           sizes_read(conn, catalog, fault);
+           large_objects_read(conn, selection, catalog, fault) &&
+           refuse_unreadable_large_objects(conn, catalog, fault) &&
+           tables_lock(conn, catalog, fault) && sizes_read(conn, catalog, fault);
 }
 
 const struct table *

@@ -54,7 +54,7 @@ struct table {
                                    are copied */
     bool included;              /* its structure goes into the dump */
     bool copied;                /* its rows go into the dump */
-    bool readable;              /* the role may SELECT from it */
+    bool readable;              /* the role may SELECT from it, and so lock it */
     bool filtered;              /* row-level security would hide rows from the role */
     bool unstable;              /* partitioned by hash of an enum, whose values get other hashes
                                    wherever the type is made anew */
@@ -77,19 +77,23 @@ struct catalog {
     size_t tables_count;
     const char **lost;          /* beginnings of the statements, as pg_dump writes them, that would
                                    fail without a table that is not included: foreign keys to it,
-                                   its place in a publication */
+                                   its place in a publication, rules, policies and functions that
+                                   use it */
     size_t lost_count;
+    bool large_objects;         /* they go into the dump */
+    uint64_t large_objects_count;
 };
 
-/* Which tables a dump takes; empty lists mean all, none, none. */
+/* Which tables a dump takes, empty lists mean all, none, none; and whether large objects. */
 struct selection {
     struct patterns tables, skip_tables, skip_data;
+    bool large_objects;
 };
 
 /* Read the catalog under the connection's snapshot, mark what the selection takes, and hold the
  * chosen tables by ACCESS SHARE locks.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a
- * pattern that matches nothing, a table the role may not read, and one whose rows a policy would
- * hide. */
+ * pattern that matches nothing, a table or large object the role may not read, and a table whose
+ * rows a policy would hide. */
 bool catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
                   struct catalog *catalog, struct fault *fault);
 
@@ -98,6 +102,18 @@ bool catalog_read(struct pg_session *conn, const struct selection *selection, st
  * catalog_read. */
 bool selection_apply(struct pg_session *conn, const struct selection *selection,
                      struct arena *arena, struct catalog *catalog, struct fault *fault);
+
+/* Find the statements that fail without what the selection leaves out, for catalog->lost, with a
+ * log line for each object.  Refuses (ERR_CONFIG) a selection in which something else needs what
+ * goes with a table that is left out, as a column of its row type does.  Called by
+ * selection_apply. */
+bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+               struct fault *fault);
+
+/* Run a query to which the tables and views that are not included are known as missing(oid),
+ * and with all that goes with them as gone(class, oid).  As pg_query. */
+PGresult *lost_query(struct pg_session *conn, const struct catalog *catalog, const char *doing,
+                     const char *query, struct fault *fault);
 
 /* Find a table by exact names; NULL when there is none. */
 const struct table *catalog_table(const struct catalog *catalog, const char *schema,

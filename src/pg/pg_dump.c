@@ -210,7 +210,9 @@ child_start(struct pg_dump *dump, struct fault *fault)
 {
     char snapshot[96];
     const char *arguments[] = {"pg_dump", "--format=plain", "--no-password",
-                               "--lock-wait-timeout=60s", "--filter=-", "--large-objects",
+                               "--lock-wait-timeout=60s", "--filter=-",
+                               dump->catalog->large_objects ? "--large-objects"
+                                                            : "--no-large-objects",
                                snapshot, NULL};
     int out[2] = {-1, -1}, complaints[2] = {-1, -1};
 

@@ -5,7 +5,7 @@
  * the list of tables to leave out as a filter file on its standard input.
  *
  *      pre-data    CREATE of everything
- *      data        values of sequences, large objects; no rows
+ *      data        values of sequences, large objects if the catalog takes them; no rows
  *      post-data   indexes, constraints, triggers, ...
  *
  * One child writes all three, one after the other (pg_dump_sections.c): what costs time is that it

@@ -188,6 +188,8 @@ column_take(struct binding *binding, const struct rule *rule, size_t t, size_t c
     struct mask *mask = arena_take(binding->arena, sizeof *mask);
     if (!mask_init(mask, rule->transformer, rule->settings, column, why))
         return false;
+    mask->line = rule->line;
+    mask->written = rule->written;
     if (rule->transformer != TRANSFORMER_transient)
         binding->masks[t].masks[copy_place(table, c)] = mask;
     return true;

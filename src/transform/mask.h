@@ -44,6 +44,8 @@ struct mask {
     const struct column *column;
     size_t room;    /* characters of the longest result: by the column or TRANSFORM_FIELD_BYTES */
     size_t choices; /* first-name: how many names fit */
+    unsigned line;  /* the rule it comes from, for sentences */
+    const char *written;
 };
 
 /* A value that is not NULL, unescaped. */
@@ -133,7 +135,7 @@ mask_apply_fn mask_random_date, mask_random_uuid;
 unsigned month_days(unsigned year, unsigned month);
 
 /* fixed_value.c: whether the column would take the value, as far as can be told without the
- * server. */
+ * server; of VALUE_OTHER it says yes, and fixed_values_ask() has the last word. */
 bool fixed_value_check(const struct column *column, const char *value, struct text *why);
 
 /* utf8 - the few questions we ask.  A cut text may end inside a character, which then does not

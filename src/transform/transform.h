@@ -9,7 +9,8 @@
  *     *.*.password              fixed(secret)
  *
  * Binding is the gate before the first byte: an unknown table or column, a transformer that
- * cannot serve the type, a NOT NULL column with null, a duplicate rule - each is an ERR_CONFIG
+ * cannot serve the type, a NOT NULL column with null, a duplicate rule, a fixed value that its
+ * column would not take - each is an ERR_CONFIG
  * sentence, and all of them are reported at once, one per line.
  *
  * The stage knows COPY's text format (PostgreSQL documentation, COPY, "Text Format"): rows end
@@ -65,6 +66,12 @@ size_t rules_count(const struct rules *rules);
  * one column.  A rule that matches only tables which are not copied is a mistake too. */
 bool rules_bind(const struct rules *rules, const struct catalog *catalog, struct arena *arena,
                 struct table_masks **result, struct fault *fault);
+
+/* Ask the server about each fixed value whose type is beyond our own check; what it does not take
+ * is a mistake as in rules_bind.  Needs an open transaction, which it leaves as it was; the masks
+ * are those of rules_bind. */
+bool fixed_values_ask(struct pg_session *conn, const struct catalog *catalog,
+                      const struct table_masks *masks, struct arena *arena, struct fault *fault);
 
 /* The transformer's name, as the manifest records it. */
 const char *mask_name(const struct mask *mask);

@@ -143,6 +143,45 @@ def test_null_and_fixed_serve_any_type(server, databases, store, target):
     assert target.sql("SELECT * FROM t") == "1|{}||\\x00|::1|"
 
 
+KINDS = """
+CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a integer, b "mood");
+CREATE DOMAIN some_json AS jsonb CHECK (VALUE ? 'a'); CREATE DOMAIN tags AS text[] CHECK (cardinality(VALUE) < 3);
+CREATE TABLE kinds (id integer, json json, jsonb jsonb, mood mood, bytes bytea, words varchar(3)[], at time(0), net inet,
+    bits bit(3), pair pair, range int4range, object some_json, tags tags, long interval day to second, moods mood[]);
+INSERT INTO kinds VALUES (1, '1', '{}', 'sad', 'x', '{a}', '1:00', '::1', '111', '(1,glad)', '[1,2)', '{"a": 1}', '{x}', '2 days', '{sad}');
+"""
+TAKEN = {
+    "json": '[1]', "jsonb": '{"hidden": "\\u00e9"}', "mood": "glad", "bytes": "\\x00ff", "words": "{abc,NULL}", "at": "12:00",
+    "net": "10.0.0.0/8", "bits": "101", "pair": "(1,sad)", "range": "[1,4)", "object": '{"a": null}', "tags": "{a,b}",
+    "long": "1 day", "moods": "{sad,glad}",
+}
+REFUSED = {
+    "json": "hidden", "jsonb": "hidden", "mood": "hidden", "bytes": "\\x0", "words": "{abcd}", "at": "25:00", "net": "hidden",
+    "bits": "1010", "pair": "(1,hidden)", "range": "[4,1)", "object": '{"b": null}', "tags": "{a,b,c}", "long": "hidden",
+    "moods": "{glad,bad}",
+}
+
+
+def fixed_rules(values):
+    return "\n".join("public.kinds.%s fixed('%s')" % item for item in values.items())
+
+
+def test_a_fixed_value_of_any_type_is_tried_before_the_first_byte(server, databases, store, target):
+    source = databases(server)
+    source.sql(KINDS)
+    for command in ["dump", "check"]:
+        ends = {"REPLICA_FROM": source.url(), "REPLICA_TO": store.url}
+        for name, value in REFUSED.items():
+            result = tool.run(command, REPLICA_TRANSFORM=fixed_rules({name: value}), **ends)
+            tool.refused(result, tool.CONFIGURATION, "line 1", "column \"%s\" of" % name, value, "the server is unable")
+        result = tool.run(command, REPLICA_TRANSFORM=fixed_rules(REFUSED), **ends)
+        tool.refused(result, tool.CONFIGURATION, "line 1", "line 2", "line 3")
+    assert store.files() == []
+    tool.dump(source, store, REPLICA_TRANSFORM=fixed_rules(TAKEN))
+    tool.restore(store, target)
+    assert target.sql("SELECT json, mood, bits, moods, pair FROM kinds") == "[1]|glad|101|{sad,glad}|(1,sad)"
+
+
 def test_a_wildcard_rule(shop, store):
     tool.dump(shop, store, REPLICA_TABLES="public.staff", REPLICA_TRANSFORM="*.*.password redacted")
     plain = b"".join(store.plain(name) for name in store.files())

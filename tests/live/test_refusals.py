@@ -86,6 +86,31 @@ def test_no_privilege_on_one_table(server, databases, store, reader):
     )
 
 
+@pytest.mark.parametrize(
+    "made, variables, denied",
+    [
+        ("CREATE TABLE t (a integer, b text); GRANT SELECT (a, b) ON t TO plain_reader", {}, "t"),
+        ("CREATE TABLE t (a integer)", {"REPLICA_SKIP_DATA": "t"}, "t"),
+        (
+            """CREATE TABLE t (a integer) PARTITION BY LIST (a); CREATE TABLE part PARTITION OF t DEFAULT;
+            GRANT SELECT ON part TO plain_reader""",
+            {"REPLICA_TABLES": "part"},
+            "t",
+        ),
+    ],
+)
+def test_a_table_that_can_be_read_but_not_locked(server, databases, store, reader, made, variables, denied):
+    source = databases(server)
+    source.sql(made)
+    url = source.url(reader, "plain")
+    said = 'may not read "public"."%s": grant SELECT on the whole table' % denied
+    result = dump_fails(url, store, tool.SOURCE, said, "REPLICA_SKIP_TABLES", **variables)
+    assert "REPLICA_SKIP_DATA" not in result.err
+    tool.refused(tool.run("check", REPLICA_FROM=url, REPLICA_TO=store.url, **variables), tool.SOURCE, said)
+    source.sql("GRANT SELECT ON t TO plain_reader")
+    tool.succeed(tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url, **variables))
+
+
 def test_row_level_security_is_an_error_and_never_a_partial_dump(server, databases, store, reader):
     source = databases(server)
     source.file(os.path.join(sample.FOLDER, "rls.sql"))

@@ -85,8 +85,10 @@ every_value(void **state)
                      "REPLICA_COMPRESS=zstd:-5", "REPLICA_CLEAN=yes", "REPLICA_OWNERS=yes",
                      "REPLICA_PRIVILEGES=no", "REPLICA_JOBS=64", "REPLICA_MEMORY=64M",
                      "REPLICA_VOLUME_SIZE=5GiB", "REPLICA_LOG_FORMAT=json",
-                     "REPLICA_LOG_LEVEL=debug", "REPLICA_PROGRESS=no", "REPLICA_DUMP=dump-1"));
+                     "REPLICA_LOG_LEVEL=debug", "REPLICA_PROGRESS=no", "REPLICA_DUMP=dump-1",
+                     "REPLICA_LARGE_OBJECTS=no"));
     assert_string_equal(env.tables, "a,b");
+    assert_int_equal(env.large_objects, ENV_LARGE_NO);
     assert_string_equal(env.transform, "x y");
     assert_true(env.compress && env.compress_level == -5);
     assert_true(env.clean && env.owners && !env.privileges);
@@ -309,6 +311,9 @@ printed(void **state)
         assert_non_null(strstr(page, "transformers"));
         assert_non_null(strstr(page, "130"));
     }
+    /* A dump carries both in any case; what comes back is decided on the way back. */
+    assert_non_null(strstr(text_of(&again), "`REPLICA_OWNERS` | yes or no | no | restore, copy, "));
+    assert_non_null(strstr(text_of(&again), "`REPLICA_PRIVILEGES` | yes or no | no | restore, "));
     text_free(&text);
     text_free(&again);
 }

@@ -185,6 +185,23 @@ assert_holds(const struct bytes *text, const char *line)
 }
 
 static void
+test_large_objects_where_they_are_taken(void **state)
+{
+    struct setting setting;
+    struct bytes texts[PG_DUMP_SECTIONS] = {0};
+    struct fault fault = {0};
+    (void) state;
+
+    setting_begin(&setting, "tell");
+    setting.catalog.large_objects = true;
+    if (!run(&setting, texts, &fault))
+        fail_msg("%s", fault.text);
+    assert_holds(&texts[0], "argument --large-objects\n");
+    texts_free(texts);
+    setting_end(&setting);
+}
+
+static void
 test_what_it_gets(void **state)
 {
     struct setting setting;
@@ -196,7 +213,7 @@ test_what_it_gets(void **state)
     setting_begin(&setting, "tell");
     if (!run(&setting, texts, &fault))
         fail_msg("%s", fault.text);
-    assert_holds(text, "argument --large-objects\n");
+    assert_holds(text, "argument --no-large-objects\n");
     assert_holds(text, "argument --snapshot=00000003-0000001B-1\n");
     assert_holds(text, "variable PGPASSWORD=otter\n");
     assert_holds(text, "variable PGDATABASE=d\n");
@@ -378,7 +395,8 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_it_gets), cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_what_it_gets),
+        cmocka_unit_test(test_large_objects_where_they_are_taken), cmocka_unit_test(test_sections),
         cmocka_unit_test(test_long_output),  cmocka_unit_test(test_complaints),
         cmocka_unit_test(test_failures),     cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_freed_early),  cmocka_unit_test(test_no_descriptors),
