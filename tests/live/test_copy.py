@@ -3,12 +3,14 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 
 import compare
 import proxy
 import sample
+import servers
 import tool
 
 EVERYTHING = {"REPLICA_OWNERS": "yes", "REPLICA_PRIVILEGES": "yes"}
@@ -142,6 +144,36 @@ def test_the_same_database_is_refused(server, databases):
         result = tool.run("copy", REPLICA_FROM=source.url(), REPLICA_TO=to, REPLICA_CLEAN="yes")
         tool.refused(result, tool.CONFIGURATION, "same database")
     assert source.sql("SELECT * FROM t") == "1"
+
+
+def caught_up(primary, standby):
+    """Wait until the standby shows what the primary has by now."""
+    lsn = primary.sql("SELECT pg_current_wal_flush_lsn()")
+    deadline = time.monotonic() + 30
+    while standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % lsn) != "t":
+        assert time.monotonic() < deadline, "the standby does not catch up"
+        time.sleep(0.05)
+
+
+def test_a_standby_into_its_own_primary_is_refused(room, server, databases, target):
+    """No advisory lock reaches a standby.  Where the cluster's number is kept from a role, the database's own is asked."""
+    primary = databases(server)
+    primary.sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+    with servers.standby(server, os.path.join(room, "standby")) as standby:
+        source = servers.Database(standby, primary.name)
+        tool.refused(copy(source, primary, REPLICA_CLEAN="yes"), tool.CONFIGURATION, "same database", "clone")
+        tool.succeed(copy(source, target))
+        assert target.sql("SELECT * FROM t") == "1"
+
+        server.sql("CREATE ROLE plain LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO plain")
+        server.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", primary.name)
+        caught_up(server, standby)
+        as_plain = {"REPLICA_FROM": source.url("plain", "secret"), "REPLICA_CLEAN": "yes"}
+        result = tool.run("copy", REPLICA_TO=primary.url(), **as_plain)
+        tool.refused(result, tool.CONFIGURATION, "may be its primary", "pg_control_system()")
+        tool.succeed(tool.run("copy", REPLICA_TO=target.url(), **as_plain))
+    assert primary.sql("SELECT * FROM t") == "1"
+    server.sql("DROP ROLE plain")
 
 
 def test_a_destination_that_is_not_empty(small, target):
