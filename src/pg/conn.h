@@ -30,6 +30,11 @@ struct pg_session {
 bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
              struct fault *fault);
 
+/* Connect once more, by the same URI, to the very server that first has reached: a name may have
+ * several addresses, and a URI several hosts.  first is open; it gives the side and the switch. */
+bool pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+                    struct fault *fault);
+
 /* Cancel what runs, within CANCEL_MS, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);
 

@@ -229,3 +229,27 @@ def test_check_asks_both_ends(small, target):
     tool.succeed(result)
     for question in ["source", "tables", "schema", "destination", "rights", "empty"]:
         assert re.search(r"^ok +%s" % question, result.out, re.M), result.out
+
+
+def test_every_connection_reaches_the_same_of_several_servers(room, server, databases, store):
+    """Which one a worker would reach is drawn anew each time, and only one of them holds the snapshot."""
+    if server.parameters:
+        pytest.skip("the second server speaks no TLS")
+    with servers.started(os.path.join(room, "other"), None) as other:
+        sources = [databases(server, "one of two"), other.create("one of two")]
+        targets = [databases(server, "into one of two"), other.create("into one of two")]
+        hosts = "@127.0.0.1:%d,127.0.0.1:%d/" % (server.port, other.port)
+        source, target = (
+            re.sub("@.*/", hosts, ends[0].url(load_balance_hosts="random")) for ends in [sources, targets]
+        )
+        for each in sources:
+            each.sql("".join("CREATE TABLE t%d AS SELECT generate_series(1, 1000) AS i;" % n for n in range(8)))
+            each.sql("".join("CREATE INDEX ON t%d (i); ALTER TABLE t%d ADD PRIMARY KEY (i);" % (n, n) for n in range(8)))
+        for _ in range(4):
+            tool.succeed(tool.run("copy", REPLICA_FROM=source, REPLICA_TO=target, REPLICA_JOBS=4))
+            filled = [len(compare.counts(each)) for each in targets]
+            assert sorted(filled) == [0, 8]
+            targets[filled.index(8)].sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        tool.succeed(tool.run("dump", REPLICA_FROM=source, REPLICA_TO=store.url, REPLICA_JOBS=4))
+        tool.succeed(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target, REPLICA_JOBS=4))
+        assert sorted(len(compare.counts(each)) for each in targets) == [0, 8]
