@@ -48,11 +48,13 @@ piece_walk(struct worker *worker, struct copy *copy, const struct dump_piece *pi
 }
 
 /* Both servers have half as much to do with rows in the binary format, but rules are for text, and
- * the forms of users' types are not for certain the same at both ends. */
+ * the forms of users' types are not for certain the same at both ends.  An older destination may
+ * read a newer value as another one, without a word; its text it refuses. */
 static bool
-piece_is_binary(const struct dump_piece *piece)
+piece_is_binary(const struct copy *copy, const struct dump_piece *piece)
 {
-    return piece->masks->ruled_count == 0 && piece->table->portable;
+    return piece->masks->ruled_count == 0 && piece->table->portable &&
+           copy->restore.conn.server_version / 10000 >= copy->dump.leader.server_version / 10000;
 }
 
 /* The server at one end counts what it sent, the other one what it took. */
@@ -63,7 +65,7 @@ piece_copy(struct worker *worker, struct copy *copy, struct dump_piece *piece, c
     const struct load_way way = {
         .frozen = piece->whole &&
                   restore_freezes(&copy->restore, piece->entry, piece->table->bytes),
-        .binary = piece_is_binary(piece),
+        .binary = piece_is_binary(copy, piece),
     };
     struct text sql = {0};
     bool more;
@@ -90,9 +92,10 @@ copy_job(struct worker *worker, size_t index, struct fault *fault)
     struct copy *copy = worker->crew->command;
     struct dump_piece *piece = &copy->dump.queue[index];
     struct text doing = {0};
-    bool more, done = dump_piece_begin(worker, piece, piece_is_binary(piece), &doing, fault) &&
-                      copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
-                      (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
+    bool binary = piece_is_binary(copy, piece), more;
+    bool done = dump_piece_begin(worker, piece, binary, &doing, fault) &&
+                copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
+                (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
 
     if (done)
         dump_piece_end(&copy->dump, piece);

@@ -109,6 +109,17 @@ def test_binary_from_13_to_18(server13, server18, databases):
         assert compare.table_rows(source, table) == compare.table_rows(target, table)
 
 
+def test_text_into_an_older_server(server18, databases, target):
+    """Its binary format would take an interval's infinity, which it does not know, for 178 million years."""
+    source = databases(server18)
+    source.sql("CREATE TABLE plain (a int, b interval); INSERT INTO plain VALUES (1, '1 day')")
+    tool.succeed(copy(source, target))
+    assert target.sql("SELECT * FROM plain") == "1|1 day"
+    source.sql("INSERT INTO plain VALUES (2, 'infinity')")
+    result = copy(source, target, REPLICA_CLEAN="yes")
+    tool.refused(result, tool.TARGET, "interval", "infinity", "while copying public.plain")
+
+
 def test_other_encodings(server, databases):
     source = databases(server, encoding="LATIN1", locale="C")
     target = databases(server)
