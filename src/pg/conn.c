@@ -141,6 +141,15 @@ conn_settle(struct pg_session *conn, struct fault *fault)
     return settled;
 }
 
+/* A destination whose disk stalls reads nothing for a while.  Linux ends a connection whose window
+ * has been closed for as long as tcp_user_timeout, though the peer's kernel answers every probe
+ * (tcp_probe_timer() since 5.11); so it is for the source alone, to which we send little. */
+static const char *
+unacknowledged_ms(const struct pg_session *conn)
+{
+    return conn->side == ERR_SOURCE ? "60000" : "0";
+}
+
 /* Connect, by the URI and by the keywords and values after it, which win over the URI's. */
 static bool
 conn_open(struct pg_session *conn, const char *uri, const char *const more[static 8],
@@ -150,7 +159,7 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
                                     "tcp_user_timeout", "fallback_application_name", "dbname",
                                     more[0], more[2], more[4], more[6], NULL};
-    const char *const values[] = {"30", "10", "3", "60000", "replica", dbname,
+    const char *const values[] = {"30", "10", "3", unacknowledged_ms(conn), "replica", dbname,
                                   more[1], more[3], more[5], more[7], NULL};
 
     conn->pq = PQconnectStartParams(keywords, values, 1);

@@ -3,7 +3,10 @@
  * Life:   pg_open; then queries, one at a time; pg_close, also after a failed pg_open.
  * Limits: connecting takes at most CONNECT_SECONDS, or connect_timeout of the URI or
  *         PGCONNECT_TIMEOUT.  Statements have no deadline of ours (a CREATE INDEX may take hours);
- *         a dead peer is found by TCP keepalives and tcp_user_timeout within about a minute.
+ *         a dead peer is found by TCP keepalives within about a minute; one that dies while we send
+ *         to it in the same time when it is the source (tcp_user_timeout), in about 15 minutes when
+ *         it is the destination (the kernel's tcp_retries2).  A living destination may stand still
+ *         for ever.  The URI may say otherwise.
  * Threads: one at a time. */
 #ifndef PG_CONN_H
 #define PG_CONN_H

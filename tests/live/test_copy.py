@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -222,6 +223,28 @@ def test_either_end_goes_away(big, target):
         line.cut()
         _, err = process.communicate(timeout=60)
     assert process.returncode == tool.TARGET, err
+
+
+@pytest.mark.long
+def test_a_destination_that_stands_still(server, databases, target):
+    """For more than a minute it reads nothing, as when its disk stalls; its kernel answers all the while."""
+    source = databases(server)
+    source.sql("CREATE TABLE t AS SELECT i, repeat(md5(i::text), 30) AS t FROM generate_series(1, 60000) AS i")
+    writing = "SELECT pid FROM pg_stat_activity WHERE application_name = 'replica' AND query ~ 'COPY .*FROM stdin'"
+    with proxy.between(source.server.port, rate=10e6) as line:
+        ends = {"REPLICA_FROM": source.url(port=line.port), "REPLICA_TO": target.url()}
+        process = tool.start("copy", REPLICA_JOBS=1, **ends)
+        line.wait_passed(10e6)
+        pid = int(target.sql(writing))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.communicate(timeout=100)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert compare.table_rows(source, "t") == compare.table_rows(target, "t")
 
 
 def test_stopped(big, target):
