@@ -370,5 +370,6 @@ dir_open(const char *url, const char *path, bool create, struct stop *stop, stru
         dir_close(&dir->store);
         return NULL;
     }
+    dir->flush_tells = filesystem_flush_tells(dir->fd);
     return &dir->store;
 }
