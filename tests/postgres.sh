@@ -12,7 +12,8 @@
 #
 # The superuser is called postgres.  POSTGRES_PASSWORD, when set, is its password, and TCP connections
 # must then give it (scram-sha-256); the socket always trusts.  POSTGRES_INITDB holds more arguments for
-# initdb (default: -E UTF8 --locale=C.UTF-8).
+# initdb (default: -E UTF8 --locale=C.UTF-8).  POSTGRES_PRIMARY is the DIR of another server: then this one
+# becomes its hot standby.
 #
 # As root the server runs as the user postgres, or nobody.  Durability is off: a crash loses the data, a
 # test is faster.  System clusters are never touched.
@@ -82,6 +83,7 @@ write_access()
     [ -z "${POSTGRES_PASSWORD:-}" ] || tcp=scram-sha-256
     cat >"$dir/data/pg_hba.conf" <<CONF
 local all all trust
+local replication all trust
 host all all 127.0.0.1/32 $tcp
 CONF
 }
@@ -105,6 +107,28 @@ start_server()
     done
     tail -n 20 "$dir/pg_ctl.log" "$dir/log" >&2
     die "the server in $dir did not start"
+}
+
+make_cluster()
+{
+    local dir=$1 bin=$2 password=$3
+    # shellcheck disable=SC2086  # several words are meant
+    (cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -N --pwfile="$password" \
+        --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB:--E UTF8 --locale=C.UTF-8}) >"$dir/initdb.log" 2>&1 || {
+        tail -n 20 "$dir/initdb.log" >&2
+        die "initdb failed"
+    }
+}
+
+make_standby()
+{
+    local dir=$1 bin=$2 primary=$3
+    # shellcheck disable=SC1091  # written by another run of this script
+    (cd "$dir" && . "$primary/env" && as_server env PGHOST="$PGHOST" PGPORT="$PGPORT" PGUSER="$PGUSER" \
+        "$bin/pg_basebackup" -D "$dir/data" -R -c fast -N) >"$dir/basebackup.log" 2>&1 || {
+        tail -n 20 "$dir/basebackup.log" >&2
+        die "pg_basebackup failed"
+    }
 }
 
 start()
@@ -133,12 +157,11 @@ start()
     password=$dir/password
     (umask 077 && printf '%s\n' "${POSTGRES_PASSWORD:-unused}" >"$password")
     [ "$(id -u)" != 0 ] || chown "$server_user" "$password"
-    # shellcheck disable=SC2086  # several words are meant
-    (cd "$dir" && as_server "$bin/initdb" -D "$dir/data" -U postgres -N --pwfile="$password" \
-        --auth-local=trust --auth-host=scram-sha-256 ${POSTGRES_INITDB:--E UTF8 --locale=C.UTF-8}) >"$dir/initdb.log" 2>&1 || {
-        tail -n 20 "$dir/initdb.log" >&2
-        die "initdb failed"
-    }
+    if [ -n "${POSTGRES_PRIMARY:-}" ]; then
+        make_standby "$dir" "$bin" "$POSTGRES_PRIMARY"
+    else
+        make_cluster "$dir" "$bin" "$password"
+    fi
     rm -f "$password"
     write_access "$dir"
     (cd "$dir" && start_server "$dir" "$bin" "$@")

@@ -8,6 +8,7 @@
  * store: no frame, no compression, no digest.  What proves that all has arrived are the counts: the
  * server's of what it sent and of what it took, piece by piece, and of every table in the end. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -47,11 +48,13 @@ piece_walk(struct worker *worker, struct copy *copy, const struct dump_piece *pi
 }
 
 /* Both servers have half as much to do with rows in the binary format, but rules are for text, and
- * the forms of users' types are not for certain the same at both ends. */
+ * the forms of users' types are not for certain the same at both ends.  An older destination may
+ * read a newer value as another one, without a word; its text it refuses. */
 static bool
-piece_is_binary(const struct dump_piece *piece)
+piece_is_binary(const struct copy *copy, const struct dump_piece *piece)
 {
-    return piece->masks->ruled_count == 0 && piece->table->portable;
+    return piece->masks->ruled_count == 0 && piece->table->portable &&
+           copy->restore.conn.server_version / 10000 >= copy->dump.leader.server_version / 10000;
 }
 
 /* The server at one end counts what it sent, the other one what it took. */
@@ -62,7 +65,7 @@ piece_copy(struct worker *worker, struct copy *copy, struct dump_piece *piece, c
     const struct load_way way = {
         .frozen = piece->whole &&
                   restore_freezes(&copy->restore, piece->entry, piece->table->bytes),
-        .binary = piece_is_binary(piece),
+        .binary = piece_is_binary(copy, piece),
     };
     struct text sql = {0};
     bool more;
@@ -89,9 +92,10 @@ copy_job(struct worker *worker, size_t index, struct fault *fault)
     struct copy *copy = worker->crew->command;
     struct dump_piece *piece = &copy->dump.queue[index];
     struct text doing = {0};
-    bool more, done = dump_piece_begin(worker, piece, piece_is_binary(piece), &doing, fault) &&
-                      copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
-                      (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
+    bool binary = piece_is_binary(copy, piece), more;
+    bool done = dump_piece_begin(worker, piece, binary, &doing, fault) &&
+                copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
+                (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
 
     if (done)
         dump_piece_end(&copy->dump, piece);
@@ -134,10 +138,10 @@ section_copy(struct copy *copy, const char *name, bool parallel, struct fault *f
     return script_end(script, &walked, fault) || fault_because(fault, "while copying %s", name);
 }
 
-/* REPLICA_CLEAN would empty the source.  Advisory locks are per database and need no right: one
- * that the leader holds can't be had there a second time. */
+/* Advisory locks are per database and need no right: one that the leader holds can't be had there
+ * a second time. */
 static bool
-ends_differ(struct copy *copy, struct fault *fault)
+lock_differs(struct copy *copy, struct fault *fault)
 {
     struct text sql = {0};
     uint64_t key;
@@ -154,6 +158,75 @@ ends_differ(struct copy *copy, struct fault *fault)
     PQclear(theirs);
     text_free(&sql);
     return fault->err == ERR_NONE;
+}
+
+/* What a database keeps on every server that replays its cluster's WAL. */
+struct origin {
+    char oid[16];
+    char cluster[24]; /* initdb's number; "" where the role may not ask for it */
+    bool standby;
+};
+
+static bool
+origin_read(struct pg_session *conn, struct origin *origin, struct fault *fault)
+{
+    PGresult *result = pg_query(conn, "ask which database it is",
+        "SELECT oid, pg_catalog.pg_is_in_recovery(), pg_catalog.has_function_privilege("
+        "pg_catalog.to_regprocedure('pg_catalog.pg_control_system()'), 'EXECUTE')"
+        " FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()", fault);
+    if (result == NULL)
+        return false;
+    snprintf(origin->oid, sizeof origin->oid, "%s", PQgetvalue(result, 0, 0));
+    origin->standby = PQgetvalue(result, 0, 1)[0] == 't';
+    bool asks = PQgetvalue(result, 0, 2)[0] == 't';
+    PQclear(result);
+    if (!asks)
+        return true;
+
+    result = pg_query(conn, "ask which cluster it is",
+                      "SELECT system_identifier FROM pg_catalog.pg_control_system()", fault);
+    if (result != NULL)
+        snprintf(origin->cluster, sizeof origin->cluster, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return result != NULL;
+}
+
+/* No lock reaches a standby, which replays all that its primary does: a primary that is emptied
+ * empties it.  A promoted clone of the cluster can't be told from the primary, nor any cluster from
+ * it that keeps its number to itself; both are refused where the database's number is the same. */
+static bool
+origin_differs(struct copy *copy, struct fault *fault)
+{
+    struct origin source = {0}, target = {0};
+
+    if (!origin_read(&copy->dump.leader, &source, fault))
+        return false;
+    if (!source.standby)
+        return true;
+    if (!origin_read(&copy->restore.conn, &target, fault))
+        return false;
+    bool known = source.cluster[0] != '\0' && target.cluster[0] != '\0';
+    if (strcmp(source.oid, target.oid) != 0 ||
+        (known && strcmp(source.cluster, target.cluster) != 0))
+        return true;
+    if (!known)
+        return fault_set(fault, ERR_CONFIG,
+                         "REPLICA_FROM is a standby, and REPLICA_TO may be its primary: database %s"
+                         " has the same oid, and a role may not call pg_control_system(); grant"
+                         " EXECUTE on it, or copy into a database made anew by CREATE DATABASE",
+                         PQdb(copy->restore.conn.pq));
+    return fault_set(fault, ERR_CONFIG,
+                     "REPLICA_FROM is a standby, and REPLICA_TO is the same database, %s, at its"
+                     " primary or at a promoted clone of the same cluster, which can't be told"
+                     " apart; if it is a clone, copy into a database made anew by CREATE DATABASE",
+                     PQdb(copy->restore.conn.pq));
+}
+
+/* REPLICA_CLEAN would empty the source. */
+static bool
+ends_differ(struct copy *copy, struct fault *fault)
+{
+    return lock_differs(copy, fault) && origin_differs(copy, fault);
 }
 
 static bool

@@ -95,7 +95,7 @@ bool
 dump_join(struct dump *dump, struct worker *worker, struct fault *fault)
 {
     worker->copy_out.moved = &dump->progress.rows;
-    return pg_open(&worker->conn, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
+    return pg_open_beside(&worker->conn, dump->env->from, &dump->leader, fault) &&
            snapshot_import(&worker->conn, &dump->snapshot, fault);
 }
 

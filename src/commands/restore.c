@@ -17,7 +17,10 @@
 bool
 restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault)
 {
-    if (!pg_open(conn, restore->env->to, ERR_TARGET, restore->stop, fault))
+    bool first = conn == &restore->conn;
+    if (first && !pg_open(conn, restore->env->to, ERR_TARGET, restore->stop, fault))
+        return false;
+    if (!first && !pg_open_beside(conn, restore->env->to, &restore->conn, fault))
         return false;
 
     /* SQL_ASCII means bytes of any kind, which the server would take unchecked: let it check them

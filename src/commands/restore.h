@@ -44,7 +44,8 @@ struct restore {
     struct progress progress;
 };
 
-/* Connect to the destination, in the encoding of the dump. */
+/* Connect to the destination, in the encoding of the dump.  restore->conn comes first; all others
+ * go to the server that it has reached. */
 bool restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault);
 
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */

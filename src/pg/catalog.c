@@ -159,8 +159,11 @@ limits_of(struct column *column, int typmod)
     column->with_zone = strcmp(base, "timestamptz") == 0;
 }
 
-/* Types whose binary form names no object of one database and has not changed since PostgreSQL 13
- * (their receive functions in the server's src/backend/utils/adt). */
+/* Types whose binary form names no object of one database, and is read by every server since
+ * PostgreSQL 13 as older ones have written it (their receive functions in the server's
+ * src/backend/utils/adt).
+ * Not the other way: numeric has infinities since 14, interval since 17, and older servers take
+ * the latter for 178 million years. */
 static bool
 type_is_portable(const char *base)
 {

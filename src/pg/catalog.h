@@ -58,8 +58,8 @@ struct table {
     bool filtered;              /* row-level security would hide rows from the role */
     bool unstable;              /* partitioned by hash of an enum, whose values get other hashes
                                    wherever the type is made anew */
-    bool portable;              /* COPY's binary format carries its rows between any two servers
-                                   that replica serves: it has none but plain built-in types */
+    bool portable;              /* COPY's binary format carries its rows to any server that is not
+                                   older: it has none but plain built-in types */
     bool of_extension;          /* an extension makes it; only its rows may be copied */
     const char *condition;      /* "WHERE ..." as the extension of a configuration table gave it,
                                    or NULL */

@@ -141,17 +141,27 @@ conn_settle(struct pg_session *conn, struct fault *fault)
     return settled;
 }
 
-bool
-pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
-        struct fault *fault)
+/* A destination whose disk stalls reads nothing for a while.  Linux ends a connection whose window
+ * has been closed for as long as tcp_user_timeout, though the peer's kernel answers every probe
+ * (tcp_probe_timer() since 5.11); so it is for the source alone, to which we send little. */
+static const char *
+unacknowledged_ms(const struct pg_session *conn)
+{
+    return conn->side == ERR_SOURCE ? "60000" : "0";
+}
+
+/* Connect, by the URI and by the keywords and values after it, which win over the URI's. */
+static bool
+conn_open(struct pg_session *conn, const char *uri, const char *const more[static 8],
+          struct fault *fault)
 {
     const char *dbname = strcmp(uri, "postgres:") == 0 ? "" : uri;
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
                                     "tcp_user_timeout", "fallback_application_name", "dbname",
-                                    NULL};
-    const char *const values[] = {"30", "10", "3", "60000", "replica", dbname, NULL};
+                                    more[0], more[2], more[4], more[6], NULL};
+    const char *const values[] = {"30", "10", "3", unacknowledged_ms(conn), "replica", dbname,
+                                  more[1], more[3], more[5], more[7], NULL};
 
-    *conn = (struct pg_session){.stop = stop, .side = side};
     conn->pq = PQconnectStartParams(keywords, values, 1);
     if (conn->pq == NULL)
         memory_exhausted(0);
@@ -168,12 +178,38 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
                   PQsslAttribute(conn->pq, "cipher"));
     conn->server_version = PQserverVersion(conn->pq);
     if (conn->server_version < 130000)
-        return fault_set(fault, side, "the %s is PostgreSQL %s; replica serves 13 and newer",
+        return fault_set(fault, conn->side, "the %s is PostgreSQL %s; replica serves 13 and newer",
                          side_name(conn), pg_version_text(conn));
     if (PQsetClientEncoding(conn->pq, pg_encoding(conn)) != 0)
         return conn_failed(conn, "set the client encoding", fault);
     PQsetnonblocking(conn->pq, 1);
     return conn_settle(conn, fault);
+}
+
+bool
+pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
+        struct fault *fault)
+{
+    static const char *const nothing[8] = {NULL};
+
+    *conn = (struct pg_session){.stop = stop, .side = side};
+    return conn_open(conn, uri, nothing, fault);
+}
+
+/* Certificates and password files go by the host's name, so it stays beside the address.  What
+ * chose among several servers has done so.  libpq's text of a link-local address lacks the
+ * interface, without which it leads nowhere: there the name has to do. */
+bool
+pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+               struct fault *fault)
+{
+    const char *address = PQhostaddr(first->pq);
+    bool whole = strncmp(address, "fe80:", 5) != 0;
+    const char *const same[8] = {"host", PQhost(first->pq), "port", PQport(first->pq),
+                                 "target_session_attrs", "any", whole ? "hostaddr" : NULL, address};
+
+    *conn = (struct pg_session){.stop = first->stop, .side = first->side};
+    return conn_open(conn, uri, same, fault);
 }
 
 /* Tell the server to give up what it does.  Not longer than CANCEL_MS, and deaf to the stop switch:

@@ -3,7 +3,10 @@
  * Life:   pg_open; then queries, one at a time; pg_close, also after a failed pg_open.
  * Limits: connecting takes at most CONNECT_SECONDS, or connect_timeout of the URI or
  *         PGCONNECT_TIMEOUT.  Statements have no deadline of ours (a CREATE INDEX may take hours);
- *         a dead peer is found by TCP keepalives and tcp_user_timeout within about a minute.
+ *         a dead peer is found by TCP keepalives within about a minute; one that dies while we send
+ *         to it in the same time when it is the source (tcp_user_timeout), in about 15 minutes when
+ *         it is the destination (the kernel's tcp_retries2).  A living destination may stand still
+ *         for ever.  The URI may say otherwise.
  * Threads: one at a time. */
 #ifndef PG_CONN_H
 #define PG_CONN_H
@@ -29,6 +32,11 @@ struct pg_session {
  * text in the server's own encoding. */
 bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
              struct fault *fault);
+
+/* Connect once more, by the same URI, to the very server that first has reached: a name may have
+ * several addresses, and a URI several hosts.  first is open; it gives the side and the switch. */
+bool pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+                    struct fault *fault);
 
 /* Cancel what runs, within CANCEL_MS, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);

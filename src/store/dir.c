@@ -210,12 +210,13 @@ dir_directories(struct store *store, struct arena *arena, const char ***names, s
 static bool
 dir_directory_take(struct store *store, const char *name, bool *taken, struct fault *fault)
 {
-    const struct dir *dir = (struct dir *) store;
+    struct dir *dir = (struct dir *) store;
 
     assert(store_name_valid(name) && strchr(name, '/') == NULL);
     *taken = mkdirat(dir->fd, name, DIRECTORY_MODE) == 0;
     if (!*taken)
         return errno == EEXIST || dir_refuse(dir, "make the directory", name, fault);
+    snprintf(dir->taken, sizeof dir->taken, "%s", name);
     return directory_flush(dir->fd) || dir_refuse(dir, "flush the directory of", name, fault);
 }
 
@@ -294,12 +295,16 @@ dir_unlock(struct store *store)
     pthread_mutex_unlock(&dir->lock);
 }
 
+/* A dump that failed before its first object has left its directory alone, which goes; any other
+ * one is not empty, or has gone with its objects. */
 static void
 dir_close(struct store *store)
 {
     struct dir *dir = (struct dir *) store;
 
     assert(dir->lock_fd == -1);
+    if (dir->taken[0] != '\0')
+        unlinkat(dir->fd, dir->taken, AT_REMOVEDIR);
     pthread_mutex_destroy(&dir->lock);
     if (dir->fd >= 0)
         close(dir->fd);
@@ -370,5 +375,6 @@ dir_open(const char *url, const char *path, bool create, struct stop *stop, stru
         dir_close(&dir->store);
         return NULL;
     }
+    dir->flush_tells = filesystem_flush_tells(dir->fd);
     return &dir->store;
 }

@@ -5,7 +5,7 @@
  *     <path>/dump-1653170039392/1.sql.zst
  *     <path>/dump-1653170039392/.tmp-2.sql.zst-5f0c…    being written
  *
- * An object is written to a temporary name, flushed to the disk, renamed, and its directory
+ * An object is written to a temporary name, flushed to the disk, closed, renamed, and its directory
  * flushed; new directories likewise.  What begins with '.' is no object.  kill -9 leaves at most
  * temporary files, and the kernel gives the lock back.
  *

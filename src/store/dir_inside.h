@@ -14,8 +14,10 @@ struct dir {
     struct store store;
     char *path; /* without a slash at its end; "" is the root of the file system */
     int fd;
+    bool flush_tells; /* durable.h: small objects may wait for settle() */
     pthread_mutex_t lock; /* flock() is between open files; this one is between our threads */
     int lock_fd;
+    char taken[STORE_NAME_MAX + 1]; /* the directory of this run's dump, or "" */
 };
 
 /* "unable to <verb> <path>/<name>: <reason>", from errno.  Always false. */

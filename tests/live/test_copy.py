@@ -3,12 +3,15 @@
 import os
 import re
 import signal
+import subprocess
+import time
 
 import pytest
 
 import compare
 import proxy
 import sample
+import servers
 import tool
 
 EVERYTHING = {"REPLICA_OWNERS": "yes", "REPLICA_PRIVILEGES": "yes"}
@@ -107,6 +110,17 @@ def test_binary_from_13_to_18(server13, server18, databases):
         assert compare.table_rows(source, table) == compare.table_rows(target, table)
 
 
+def test_text_into_an_older_server(server18, databases, target):
+    """Its binary format would take an interval's infinity, which it does not know, for 178 million years."""
+    source = databases(server18)
+    source.sql("CREATE TABLE plain (a int, b interval); INSERT INTO plain VALUES (1, '1 day')")
+    tool.succeed(copy(source, target))
+    assert target.sql("SELECT * FROM plain") == "1|1 day"
+    source.sql("INSERT INTO plain VALUES (2, 'infinity')")
+    result = copy(source, target, REPLICA_CLEAN="yes")
+    tool.refused(result, tool.TARGET, "interval", "infinity", "while copying public.plain")
+
+
 def test_other_encodings(server, databases):
     source = databases(server, encoding="LATIN1", locale="C")
     target = databases(server)
@@ -142,6 +156,36 @@ def test_the_same_database_is_refused(server, databases):
         result = tool.run("copy", REPLICA_FROM=source.url(), REPLICA_TO=to, REPLICA_CLEAN="yes")
         tool.refused(result, tool.CONFIGURATION, "same database")
     assert source.sql("SELECT * FROM t") == "1"
+
+
+def caught_up(primary, standby):
+    """Wait until the standby shows what the primary has by now."""
+    lsn = primary.sql("SELECT pg_current_wal_flush_lsn()")
+    deadline = time.monotonic() + 30
+    while standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % lsn) != "t":
+        assert time.monotonic() < deadline, "the standby does not catch up"
+        time.sleep(0.05)
+
+
+def test_a_standby_into_its_own_primary_is_refused(room, server, databases, target):
+    """No advisory lock reaches a standby.  Where the cluster's number is kept from a role, the database's own is asked."""
+    primary = databases(server)
+    primary.sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+    with servers.standby(server, os.path.join(room, "standby")) as standby:
+        source = servers.Database(standby, primary.name)
+        tool.refused(copy(source, primary, REPLICA_CLEAN="yes"), tool.CONFIGURATION, "same database", "clone")
+        tool.succeed(copy(source, target))
+        assert target.sql("SELECT * FROM t") == "1"
+
+        server.sql("CREATE ROLE plain LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO plain")
+        server.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", primary.name)
+        caught_up(server, standby)
+        as_plain = {"REPLICA_FROM": source.url("plain", "secret"), "REPLICA_CLEAN": "yes"}
+        result = tool.run("copy", REPLICA_TO=primary.url(), **as_plain)
+        tool.refused(result, tool.CONFIGURATION, "may be its primary", "pg_control_system()")
+        tool.succeed(tool.run("copy", REPLICA_TO=target.url(), **as_plain))
+    assert primary.sql("SELECT * FROM t") == "1"
+    server.sql("DROP ROLE plain")
 
 
 def test_a_destination_that_is_not_empty(small, target):
@@ -181,6 +225,28 @@ def test_either_end_goes_away(big, target):
     assert process.returncode == tool.TARGET, err
 
 
+@pytest.mark.long
+def test_a_destination_that_stands_still(server, databases, target):
+    """For more than a minute it reads nothing, as when its disk stalls; its kernel answers all the while."""
+    source = databases(server)
+    source.sql("CREATE TABLE t AS SELECT i, repeat(md5(i::text), 30) AS t FROM generate_series(1, 60000) AS i")
+    writing = "SELECT pid FROM pg_stat_activity WHERE application_name = 'replica' AND query ~ 'COPY .*FROM stdin'"
+    with proxy.between(source.server.port, rate=10e6) as line:
+        ends = {"REPLICA_FROM": source.url(port=line.port), "REPLICA_TO": target.url()}
+        process = tool.start("copy", REPLICA_JOBS=1, **ends)
+        line.wait_passed(10e6)
+        pid = int(target.sql(writing))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.communicate(timeout=100)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert compare.table_rows(source, "t") == compare.table_rows(target, "t")
+
+
 def test_stopped(big, target):
     source, _ = big
     with proxy.between(source.server.port, rate=30e6) as line:
@@ -197,3 +263,27 @@ def test_check_asks_both_ends(small, target):
     tool.succeed(result)
     for question in ["source", "tables", "schema", "destination", "rights", "empty"]:
         assert re.search(r"^ok +%s" % question, result.out, re.M), result.out
+
+
+def test_every_connection_reaches_the_same_of_several_servers(room, server, databases, store):
+    """Which one a worker would reach is drawn anew each time, and only one of them holds the snapshot."""
+    if server.parameters:
+        pytest.skip("the second server speaks no TLS")
+    with servers.started(os.path.join(room, "other"), None) as other:
+        sources = [databases(server, "one of two"), other.create("one of two")]
+        targets = [databases(server, "into one of two"), other.create("into one of two")]
+        hosts = "@127.0.0.1:%d,127.0.0.1:%d/" % (server.port, other.port)
+        source, target = (
+            re.sub("@.*/", hosts, ends[0].url(load_balance_hosts="random")) for ends in [sources, targets]
+        )
+        for each in sources:
+            each.sql("".join("CREATE TABLE t%d AS SELECT generate_series(1, 1000) AS i;" % n for n in range(8)))
+            each.sql("".join("CREATE INDEX ON t%d (i); ALTER TABLE t%d ADD PRIMARY KEY (i);" % (n, n) for n in range(8)))
+        for _ in range(4):
+            tool.succeed(tool.run("copy", REPLICA_FROM=source, REPLICA_TO=target, REPLICA_JOBS=4))
+            filled = [len(compare.counts(each)) for each in targets]
+            assert sorted(filled) == [0, 8]
+            targets[filled.index(8)].sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        tool.succeed(tool.run("dump", REPLICA_FROM=source, REPLICA_TO=store.url, REPLICA_JOBS=4))
+        tool.succeed(tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target, REPLICA_JOBS=4))
+        assert sorted(len(compare.counts(each)) for each in targets) == [0, 8]

@@ -111,6 +111,18 @@ def test_a_table_that_can_be_read_but_not_locked(server, databases, store, reade
     tool.succeed(tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url, **variables))
 
 
+def test_a_dump_that_fails_before_its_first_object_leaves_nothing(server, databases, store):
+    """The leader has the role's only connection, so no worker gets one."""
+    source = databases(server)
+    source.sql("CREATE TABLE t AS SELECT 1 AS i")
+    server.sql("CREATE ROLE single LOGIN CONNECTION LIMIT 1 PASSWORD 'secret'; GRANT pg_read_all_data TO single")
+    try:
+        dump_fails(source.url("single", "secret"), store, tool.SOURCE, "too many connections for role")
+        assert not [name for name in os.listdir(store.path) if name.startswith("dump-")]
+    finally:
+        server.sql("DROP ROLE single")
+
+
 def test_row_level_security_is_an_error_and_never_a_partial_dump(server, databases, store, reader):
     source = databases(server)
     source.file(os.path.join(sample.FOLDER, "rls.sql"))
