@@ -143,7 +143,7 @@ restore_walk(struct restore *restore, struct fault *fault)
                         .command = restore, .jobs_count = restore->queue_count,
                         .begin = worker_connect, .job = load_job};
 
-    return restore_empty(restore, fault) &&
+    return restore_look(restore, fault) && restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
            restore_thaws(restore, fault) && crew_run(&crew, restore->workers, fault) &&
            data_restore(restore, fault) &&

@@ -1,6 +1,7 @@
 /* restore - what the chapters of a restore share.
  *
  *     restore.c         the way of the bytes: objects, volumes, workers
+ *     restore_look.c    is the dump there and whole?  before the destination is touched
  *     restore_empty.c   is the destination empty?  REPLICA_CLEAN makes it so
  *     restore_load.c    which worker loads what, and whether frozen
  *     restore_sql.c     statements of pre-data, data and post-data
@@ -46,6 +47,14 @@ struct restore {
 
 /* Connect to the destination, in the encoding of the dump. */
 bool restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault);
+
+/* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).
+ * objects receives how many there are. */
+bool restore_objects(struct restore *restore, size_t *objects, struct fault *fault);
+
+/* The same, and read the schema's text, pre-data and post-data, to its end: what is missing or
+ * damaged there is found while the destination is what it was. */
+bool restore_look(struct restore *restore, struct fault *fault);
 
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);
