@@ -192,14 +192,15 @@ def test_foreign_keys_in_circles_do_not_deadlock(server, databases, store, targe
     compare.assert_same(source, target)
 
 
-def test_the_first_failing_key_is_the_sentence(server, databases, store, target):
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_the_first_failing_key_is_the_sentence(server, databases, store, target, jobs):
     """A dump whose rows break a key: the key is named."""
     source = databases(server)
     source.sql("CREATE TABLE a (id integer); INSERT INTO a SELECT n / 2 FROM generate_series(1, 1000) AS n")
     tool.dump(source, store, REPLICA_COMPRESS="none")
     post = "ALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n"
     change_post_data(store, post)
-    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=4)
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=jobs)
     tool.refused(result, tool.TARGET, "a_pkey", "could not create unique index", "is duplicated")
 
 

@@ -125,6 +125,23 @@ def look_spoilt(store, target, path, spoiling):
     tool.refused(result, tool.INTEGRITY, os.path.basename(path))
 
 
+@pytest.mark.parametrize("section", ["pre_data", "data", "post_data"])
+def test_a_statement_that_the_server_refuses_first(server, databases, target, store, section):
+    """As with a row: the server refuses a spoilt statement long before the checksum is known."""
+    source = databases(server)
+    source.sql(
+        """CREATE TABLE t (a int PRIMARY KEY); SELECT lo_from_bytea(0, repeat('x', 2000000)::bytea);
+        COMMENT ON TABLE t IS '%s'; COMMENT ON INDEX t_pkey IS '%s'"""
+        % ("x" * 2000000, "x" * 2000000)
+    )
+    tool.dump(source, store, REPLICA_COMPRESS="none")
+    name = store.manifest()[section]["name"]
+    path = os.path.join(store.dump_path(), name)
+    spoil(path, lambda data: data.replace(b"pg_catalog.", b"pg_catalof.", 1))
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url())
+    tool.refused(result, tool.INTEGRITY, name, "damaged")
+
+
 @pytest.mark.parametrize(
     "content",
     [
