@@ -202,3 +202,33 @@ def test_a_masked_partition_key_finds_its_partition(databases, server, store, ta
     tool.restore(store, target)
     assert target.sql("SELECT count(*) FROM people") == "2000"
     assert target.sql("SELECT count(DISTINCT id) FROM people") == "2000"
+
+
+@pytest.mark.parametrize("hidden", ["people", "people_new"])
+def test_rows_through_a_root_are_counted_where_no_policy_hides_the_root_s(
+    databases, server, store, target, hidden
+):
+    """A policy of the root's holds for all rows that are seen through it, one of a leaf's for none of them."""
+    source = databases(server)
+    source.sql(
+        """CREATE TABLE people (id integer, born date) PARTITION BY RANGE (born);
+        CREATE TABLE people_old PARTITION OF people FOR VALUES FROM (MINVALUE) TO ('1992-01-01');
+        CREATE TABLE people_new PARTITION OF people FOR VALUES FROM ('1992-01-01') TO (MAXVALUE);
+        INSERT INTO people SELECT n, date '1990-01-01' + n FROM generate_series(1, 2000) AS n;
+        ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY""" % hidden
+    )
+    tool.dump(source, store, REPLICA_TRANSFORM="public.people_old.born random-date")
+    server.sql("DROP ROLE IF EXISTS hidden_owner; CREATE ROLE hidden_owner LOGIN PASSWORD 'x'")
+    target.sql('ALTER DATABASE "%s" OWNER TO hidden_owner' % target.name)
+    before = len(server.log)
+    result = tool.succeed(
+        tool.run(
+            "restore",
+            REPLICA_FROM=store.url,
+            REPLICA_TO=target.url(user="hidden_owner", password="x"),
+            REPLICA_OWNERS="no",
+        )
+    )
+    counted = hidden != "people"
+    assert ("its own rows can't be counted" in result.err) != counted
+    assert ("SELECT count(*) FROM \"public\".\"people\"" in server.log[before:]) == counted
