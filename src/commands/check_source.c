@@ -61,7 +61,8 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
     struct dump *dump = &check->dump;
     size_t columns = 0, tables = 0, rules = rules_count(check->wishes.rules);
 
-    if (!rules_bind(check->wishes.rules, &dump->catalog, &dump->arena, &dump->masks, fault))
+    if (!rules_bind(check->wishes.rules, &dump->catalog, &dump->arena, &dump->masks, fault) ||
+        !dump_routes_check(dump, fault))
         return false;
     for (size_t i = 0; i < dump->catalog.tables_count; i++) {
         if (!dump->catalog.tables[i].copied)

@@ -62,6 +62,11 @@ struct wishes {
 bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
                       struct fault *fault);
 
+/* Refuse a foreign table (ERR_CONFIG) that is a partition of a table whose rows have to be loaded
+ * through their root: COPY would send some of them to the foreign server, and count(*) would count
+ * what lies there.  Needs catalog and masks. */
+bool dump_routes_check(struct dump *dump, struct fault *fault);
+
 /* Everything that reads but does not write: connect, export the snapshot, read the catalog, bind
  * the rules, hold the tables. */
 bool dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault);

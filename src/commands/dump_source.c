@@ -46,7 +46,8 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
            snapshot_export(leader, &dump->snapshot, fault) &&
            memory_for_dump(dump->env, leader, &dump->memory, fault) &&
            catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
-           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault);
+           rules_bind(wishes->rules, &dump->catalog, &dump->arena, &dump->masks, fault) &&
+           dump_routes_check(dump, fault);
 }
 
 void
