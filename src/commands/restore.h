@@ -25,8 +25,12 @@ struct load {
 };
 
 /* Tables whose rows TRUNCATE must not, or may not, remove: sorted. */
+struct thaw {
+    const char *schema, *name;
+};
+
 struct thaws {
-    const char **names;           /* schema, zero byte, name */
+    struct thaw *tables;
     size_t count;
 };
 
@@ -63,9 +67,8 @@ bool restore_empty(struct restore *restore, struct fault *fault);
 bool restore_leftovers(struct restore *restore, unsigned long *count, char **example,
                        struct fault *fault);
 
-/* Fill the queue from the manifest, whose volumes must bear a volume's name (ERR_INTEGRITY).
- * tables receives how many have rows to load. */
-bool restore_plan(struct restore *restore, size_t *tables, struct fault *fault);
+/* Fill the queue from the manifest.  Returns how many tables have rows to load. */
+size_t restore_plan(struct restore *restore);
 
 /* Ask the destination, once the tables are there, which of them can't be loaded frozen. */
 bool restore_thaws(struct restore *restore, struct fault *fault);

@@ -336,8 +336,6 @@ script_end(struct script *script, const struct fault *walked, struct fault *faul
 {
     struct fault settled = {0};
 
-    if (script == NULL)
-        return false;
     if (walked->err == ERR_NONE)
         script_settle(script, &settled);
     pthread_mutex_lock(&script->lock);
