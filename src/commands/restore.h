@@ -52,8 +52,9 @@ struct restore {
 /* Connect to the destination, in the encoding of the dump. */
 bool restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault);
 
-/* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).
- * objects receives how many there are. */
+/* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).  The
+ * largest one is opened, too, which an archived one can't be (ERR_STORE).  objects receives how
+ * many there are. */
 bool restore_objects(struct restore *restore, size_t *objects, struct fault *fault);
 
 /* The same, and read the schema's text, pre-data and post-data, to its end: what is missing or

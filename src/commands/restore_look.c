@@ -1,6 +1,7 @@
 /* restore_look - is the dump there and whole, as far as that can be told for little?  Asked before
  * the destination is touched: what REPLICA_CLEAN drops can't be had back (restore.h). */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct listing {
     struct store_entry *entries; /* by name */
     size_t count;
     size_t found;
+    const struct manifest_object *largest;
 };
 
 static int
@@ -36,6 +38,8 @@ object_is_there(struct listing *listing, const struct manifest_object *object,
         return fault_set(fault, ERR_INTEGRITY,
                          "%s/%s has %" PRIu64 " bytes, the manifest says %" PRIu64,
                          listing->directory, object->name, entry->bytes, object->stored_bytes);
+    if (listing->largest == NULL || object->stored_bytes > listing->largest->stored_bytes)
+        listing->largest = object;
     listing->found++;
     return true;
 }
@@ -55,6 +59,22 @@ objects_are_there(struct listing *listing, const struct manifest *manifest, stru
     return ok;
 }
 
+/* What a store has put into an archive it lists like anything else, and gives nobody; the rules by
+ * which it does so pass over small objects. */
+static bool
+object_opens(struct store *store, const struct listing *listing, struct fault *fault)
+{
+    struct store_reader *reader;
+    char path[STORE_NAME_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", listing->directory, listing->largest->name);
+    if (!store->ops->get_begin(store, path, &reader, fault))
+        return false;
+    if (reader != NULL)
+        store->ops->get_end(reader);
+    return true;
+}
+
 bool
 restore_objects(struct restore *restore, size_t *objects, struct fault *fault)
 {
@@ -63,7 +83,8 @@ restore_objects(struct restore *restore, size_t *objects, struct fault *fault)
     struct arena arena = {0};
     bool ok = store->ops->list(store, listing.directory, &arena, &listing.entries, &listing.count,
                                fault) &&
-              objects_are_there(&listing, &restore->manifest, fault);
+              objects_are_there(&listing, &restore->manifest, fault) &&
+              object_opens(store, &listing, fault);
 
     *objects = listing.found;
     arena_free(&arena);
