@@ -60,7 +60,6 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
 {
     struct dump *dump = &check->dump;
     size_t columns = 0, tables = 0, rules = rules_count(check->wishes.rules);
-
     struct text warning = {0};
 
     bool bound = dump_bind(dump, &check->wishes, &warning, fault);

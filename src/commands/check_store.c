@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -97,60 +96,18 @@ check_dump(struct check *check, struct text *said, struct fault *fault)
     return true;
 }
 
-static int
-by_name(const void *name, const void *entry)
-{
-    return strcmp(name, ((const struct store_entry *) entry)->name);
-}
-
-struct listing {
-    const char *directory;
-    const struct store_entry *entries; /* by name */
-    size_t count;
-};
-
-static bool
-object_is_there(const struct listing *listing, const struct manifest_object *object,
-                struct fault *fault)
-{
-    const struct store_entry *entry = NULL;
-
-    if (listing->count > 0)
-        entry = bsearch(object->name, listing->entries, listing->count, sizeof *entry, by_name);
-    if (entry == NULL)
-        return fault_set(fault, ERR_INTEGRITY, "%s/%s is missing", listing->directory,
-                         object->name);
-    return entry->bytes == object->stored_bytes ||
-           fault_set(fault, ERR_INTEGRITY,
-                     "%s/%s has %" PRIu64 " bytes, the manifest says %" PRIu64,
-                     listing->directory, object->name, entry->bytes, object->stored_bytes);
-}
-
 /* One listing says whether anything is missing or cut off; what the bytes are, only reading them
  * does. */
 bool
 check_volumes(struct check *check, struct text *said, struct fault *fault)
 {
     struct restore *restore = &check->restore;
-    const struct manifest *manifest = &restore->manifest;
-    struct listing listing = {.directory = manifest->name};
-    struct store_entry *entries;
-    size_t objects = 3;
+    size_t objects;
     char stored[16];
 
-    if (!restore->store->ops->list(restore->store, manifest->name, &restore->arena, &entries,
-                                   &listing.count, fault))
+    if (!restore_objects(restore, &objects, fault))
         return false;
-    listing.entries = entries;
-    bool ok = object_is_there(&listing, &manifest->pre_data, fault) &&
-              object_is_there(&listing, &manifest->data, fault) &&
-              object_is_there(&listing, &manifest->post_data, fault);
-    for (size_t i = 0; i < manifest->more_data_count && ok; i++, objects++)
-        ok = object_is_there(&listing, &manifest->more_data[i], fault);
-    for (size_t i = 0; i < manifest->tables_count && ok; i++)
-        for (size_t j = 0; j < manifest->tables[i].volumes_count && ok; j++, objects++)
-            ok = object_is_there(&listing, &manifest->tables[i].volumes[j], fault);
     text_addf(said, "%zu objects, %s, each there with its size", objects,
-              text_bytes(stored, manifest->stored_bytes));
-    return ok;
+              text_bytes(stored, restore->manifest.stored_bytes));
+    return true;
 }

@@ -64,12 +64,17 @@ struct wishes {
 bool dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *conn,
                       struct fault *fault);
 
+/* Refuse a foreign table (ERR_CONFIG) that is a partition of a table whose rows have to be loaded
+ * through their root: COPY would send some of them to the foreign server, and count(*) would count
+ * what lies there.  Needs catalog and masks. */
+bool dump_routes_check(struct dump *dump, struct fault *fault);
+
 /* Whether large objects travel; by REPLICA_LARGE_OBJECTS, and when it is auto as pg_dump --table
  * does: not with a list of tables. */
 bool dump_takes_large_objects(const struct env *env);
 
-/* Bind the rules to the catalog, asking the leader's server about fixed values.  warning is added
- * to when there is something that they do not hide. */
+/* Bind the rules to the catalog, asking the leader's server about fixed values, and check what
+ * follows for the partitions.  warning is added to when there is something that they do not hide. */
 bool dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning,
                struct fault *fault);
 

@@ -47,6 +47,13 @@ entry_fill(struct dump *dump, struct manifest_table *entry, const struct table *
     entry->columns_count = used;
 }
 
+/* Whether the manifest speaks of a table: it holds rows by nature. */
+static bool
+table_is_listed(const struct table *table)
+{
+    return table->included && table->kind == 'r';
+}
+
 /* The topmost partitioned table a leaf belongs to, or NULL.  A partition has no other ancestors. */
 static const struct table *
 partition_root(const struct catalog *catalog, const struct table *table)
@@ -58,22 +65,32 @@ partition_root(const struct catalog *catalog, const struct table *table)
     return root != NULL && root->kind == 'p' ? root : NULL;
 }
 
-/* A row whose partition may be another one at the destination has to find it there: when the key is
- * masked, or hashes differently.  Then every leaf of the family is loaded through its root. */
-static void
-route_partitions(struct dump *dump, struct manifest_table *const *entry_of)
+/* Which roots rows are loaded through, by their place in the catalog.  A row whose partition may be
+ * another one at the destination has to find it there: when the key is masked, or hashes
+ * differently.  Then every leaf of the family is loaded through its root. */
+static bool *
+roots_routed(struct dump *dump)
 {
     const struct catalog *catalog = &dump->catalog;
     bool *routed = arena_array(&dump->arena, catalog->tables_count, sizeof *routed);
 
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i], *root = partition_root(catalog, table);
-        bool unsure = entry_of[i] != NULL && dump->masks[i].ruled_count > 0;
+        bool unsure = table_is_listed(table) && dump->masks[i].ruled_count > 0;
         for (size_t j = 0; root != NULL && j < table->ancestors_count && !unsure; j++)
             unsure = catalog_table_by_oid(catalog, table->ancestors[j])->unstable;
         if (root != NULL && unsure)
             routed[root - catalog->tables] = true;
     }
+    return routed;
+}
+
+static void
+route_partitions(struct dump *dump, struct manifest_table *const *entry_of)
+{
+    const struct catalog *catalog = &dump->catalog;
+    const bool *routed = roots_routed(dump);
+
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *root = partition_root(catalog, &catalog->tables[i]);
         if (entry_of[i] != NULL && root != NULL && routed[root - catalog->tables]) {
@@ -81,6 +98,26 @@ route_partitions(struct dump *dump, struct manifest_table *const *entry_of)
             entry_of[i]->into_name = root->name;
         }
     }
+}
+
+bool
+dump_routes_check(struct dump *dump, struct fault *fault)
+{
+    const struct catalog *catalog = &dump->catalog;
+    const bool *routed = roots_routed(dump);
+
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        const struct table *table = &catalog->tables[i], *root = partition_root(catalog, table);
+        if (table->included && table->kind == 'f' && root != NULL &&
+            routed[root - catalog->tables])
+            return fault_set(fault, ERR_CONFIG,
+                             "the rows of %s.%s may change their partition and so would be loaded "
+                             "through it, but its partition %s.%s is a foreign table, whose server "
+                             "would get some of them: leave it out by REPLICA_SKIP_TABLES, or "
+                             "do without rules for the other partitions",
+                             root->schema, root->name, table->schema, table->name);
+    }
+    return true;
 }
 
 /* In how many pieces a table is copied.  By its bytes, TOAST included, but cut at its heap's
@@ -153,7 +190,7 @@ dump_plan(struct dump *dump, unsigned workers, uint64_t *bytes, size_t *tables)
                                                    sizeof *entry_of);
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i];
-        if (!table->included || table->kind != 'r')
+        if (!table_is_listed(table))
             continue;
         entry_of[i] = &dump->manifest.tables[dump->manifest.tables_count++];
         entry_fill(dump, entry_of[i], table, &dump->masks[i]);

@@ -49,7 +49,8 @@ dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning, 
     const struct catalog *catalog = &dump->catalog;
 
     if (!rules_bind(wishes->rules, catalog, &dump->arena, &dump->masks, fault) ||
-        !fixed_values_ask(&dump->leader, catalog, dump->masks, &dump->arena, fault))
+        !fixed_values_ask(&dump->leader, catalog, dump->masks, &dump->arena, fault) ||
+        !dump_routes_check(dump, fault))
         return false;
     if (rules_count(wishes->rules) > 0 && catalog->large_objects &&
         catalog->large_objects_count > 0)

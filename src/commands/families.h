@@ -2,7 +2,8 @@
  * together.
  *
  * What locks a partitioned table locks all of its partitions, so of such a family only the root's
- * name counts.  Names are those of pg_dump's text: schema.table, quoted where SQL demands it.
+ * name counts.  Names are "schema"."table", both in quotes: as sql_name_add() and
+ * text_add_name_pair() write them.
  *
  * Life:   families_read, once the tables are there; read-only then; families_free.
  * Threads: any number of readers. */

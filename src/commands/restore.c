@@ -146,7 +146,7 @@ restore_walk(struct restore *restore, struct fault *fault)
                         .command = restore, .jobs_count = restore->queue_count,
                         .begin = worker_connect, .job = load_job};
 
-    return restore_empty(restore, fault) &&
+    return restore_look(restore, fault) && restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
            restore_thaws(restore, fault) && crew_run(&crew, restore->workers, fault) &&
            data_restore(restore, fault) &&
@@ -170,7 +170,6 @@ static bool
 restore_command(struct restore *restore, struct fault *fault)
 {
     uint64_t begun_ms = clock_ms();
-    size_t tables;
 
     restore->store = open_store(restore->env, restore->env->from, false, restore->stop, fault);
     if (restore->store == NULL ||
@@ -181,8 +180,8 @@ restore_command(struct restore *restore, struct fault *fault)
         return false;
     memory_log(&restore->memory, LOG_INFO);
     restore->workers = restore->memory.jobs;
-    if (!restore_plan(restore, &tables, fault) ||
-        !restore_connect(restore, &restore->conn, fault))
+    size_t tables = restore_plan(restore);
+    if (!restore_connect(restore, &restore->conn, fault))
         return false;
     log_info("restoring %s (%s, PostgreSQL %s, %s) into %s (PostgreSQL %s)", restore->manifest.name,
              restore->manifest.database, restore->manifest.server_version,

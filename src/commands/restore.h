@@ -1,6 +1,7 @@
 /* restore - what the chapters of a restore share.
  *
  *     restore.c         the way of the bytes: objects, volumes, workers
+ *     restore_look.c    is the dump there and whole?  before the destination is touched
  *     restore_empty.c   is the destination empty?  REPLICA_CLEAN makes it so
  *     restore_load.c    which worker loads what, and whether frozen
  *     restore_sql.c     statements of pre-data, data and post-data
@@ -24,8 +25,12 @@ struct load {
 };
 
 /* Tables whose rows TRUNCATE must not, or may not, remove: sorted. */
+struct thaw {
+    const char *schema, *name;
+};
+
 struct thaws {
-    const char **names;           /* schema, zero byte, name */
+    struct thaw *tables;
     size_t count;
 };
 
@@ -48,6 +53,15 @@ struct restore {
  * go to the server that it has reached. */
 bool restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault);
 
+/* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).  The
+ * largest one is opened, too, which an archived one can't be (ERR_STORE).  objects receives how
+ * many there are. */
+bool restore_objects(struct restore *restore, size_t *objects, struct fault *fault);
+
+/* The same, and read the schema's text, pre-data and post-data, to its end: what is missing or
+ * damaged there is found while the destination is what it was. */
+bool restore_look(struct restore *restore, struct fault *fault);
+
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);
 
@@ -55,9 +69,8 @@ bool restore_empty(struct restore *restore, struct fault *fault);
 bool restore_leftovers(struct restore *restore, unsigned long *count, char **example,
                        struct fault *fault);
 
-/* Fill the queue from the manifest, whose volumes must bear a volume's name (ERR_INTEGRITY).
- * tables receives how many have rows to load. */
-bool restore_plan(struct restore *restore, size_t *tables, struct fault *fault);
+/* Fill the queue from the manifest.  Returns how many tables have rows to load. */
+size_t restore_plan(struct restore *restore);
 
 /* Ask the destination, once the tables are there, which of them can't be loaded frozen. */
 bool restore_thaws(struct restore *restore, struct fault *fault);

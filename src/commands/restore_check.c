@@ -70,16 +70,20 @@ table_analyze(struct pg_session *conn, const struct manifest_table *table, struc
     return done;
 }
 
-/* An extension's table holds rows of its own beside the user's; a table's own rows can be counted
- * only where no policy hides them, as one forced on its owner does.  Elsewhere COPY's count has to
- * do. */
+/* An extension's table holds rows of its own beside the user's; rows can be counted only where no
+ * policy hides them, as one forced on its owner does.  Elsewhere COPY's count has to do.  It is
+ * asked of the name that is counted: a root's policies hold for its partitions' rows, too, and
+ * theirs do not. */
 static bool
 table_is_countable(struct pg_session *conn, const struct manifest_table *table, bool *countable,
                    struct fault *fault)
 {
     struct text sql = {0}, name = {0};
 
-    text_add_name_pair(&name, table->schema, table->name);
+    if (table->into_name != NULL)
+        text_add_name_pair(&name, table->into_schema, table->into_name);
+    else
+        text_add_name_pair(&name, table->schema, table->name);
     text_add(&sql,
              "SELECT NOT row_security_active(c) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend"
              " WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c AND deptype = 'e')"

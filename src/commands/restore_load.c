@@ -41,26 +41,11 @@ load_add(struct restore *restore, const struct manifest_table *table, size_t fir
     };
 }
 
-/* Names come from outside, and become paths. */
-static bool
-names_check(const struct manifest *manifest, const struct manifest_table *table,
-            struct fault *fault)
-{
-    const char *suffix = object_suffix(manifest->compression);
-    unsigned number;
-
-    for (size_t i = 0; i < table->volumes_count; i++)
-        if (!volume_number(table->volumes[i].name, suffix, &number))
-            return fault_set(fault, ERR_INTEGRITY, "%s is no volume's name",
-                             table->volumes[i].name);
-    return true;
-}
-
 /* A table that is no more than a worker's share of all is one worker's: then it can be frozen, and
  * nobody waits for another one's extension of the file.  A larger one would leave the other workers
  * idle in the end, so its volumes are shared out. */
-bool
-restore_plan(struct restore *restore, size_t *tables, struct fault *fault)
+size_t
+restore_plan(struct restore *restore)
 {
     const struct manifest *manifest = &restore->manifest;
     struct sized *sized = arena_array(&restore->arena, manifest->tables_count, sizeof *sized);
@@ -69,8 +54,6 @@ restore_plan(struct restore *restore, size_t *tables, struct fault *fault)
 
     for (size_t i = 0; i < manifest->tables_count; i++) {
         const struct manifest_table *table = &manifest->tables[i];
-        if (!names_check(manifest, table, fault))
-            return false;
         if (table->volumes_count == 0)
             continue;
         sized[count++] = (struct sized){.table = table, .bytes = table_bytes(table)};
@@ -88,8 +71,7 @@ restore_plan(struct restore *restore, size_t *tables, struct fault *fault)
         for (size_t j = 0; j < table->volumes_count; j++)
             load_add(restore, table, j, 1);
     }
-    *tables = count;
-    return true;
+    return count;
 }
 
 /* An extension's table holds rows of the extension's own. */
@@ -104,20 +86,9 @@ static const char thaws_sql[] =
 static int
 by_names(const void *left, const void *right)
 {
-    const char *const *a = left, *const *b = right;
-    int schema = strcmp(*a, *b);
-    return schema != 0 ? schema : strcmp(*a + strlen(*a) + 1, *b + strlen(*b) + 1);
-}
-
-static const char *
-pair(struct arena *arena, const char *schema, const char *name)
-{
-    size_t first = strlen(schema) + 1, second = strlen(name) + 1;
-    char *both = arena_take(arena, first + second);
-
-    memcpy(both, schema, first);
-    memcpy(both + first, name, second);
-    return both;
+    const struct thaw *a = left, *b = right;
+    int schema = strcmp(a->schema, b->schema);
+    return schema != 0 ? schema : strcmp(a->name, b->name);
 }
 
 bool
@@ -129,11 +100,13 @@ restore_thaws(struct restore *restore, struct fault *fault)
     if (result == NULL)
         return false;
     thaws->count = (size_t) PQntuples(result);
-    thaws->names = arena_array(&restore->arena, thaws->count, sizeof *thaws->names);
+    thaws->tables = arena_array(&restore->arena, thaws->count, sizeof *thaws->tables);
     for (size_t i = 0; i < thaws->count; i++)
-        thaws->names[i] = pair(&restore->arena, PQgetvalue(result, (int) i, 0),
-                               PQgetvalue(result, (int) i, 1));
-    qsort(thaws->names, thaws->count, sizeof *thaws->names, by_names);
+        thaws->tables[i] = (struct thaw){
+            .schema = arena_text(&restore->arena, PQgetvalue(result, (int) i, 0)),
+            .name = arena_text(&restore->arena, PQgetvalue(result, (int) i, 1)),
+        };
+    qsort(thaws->tables, thaws->count, sizeof *thaws->tables, by_names);
     PQclear(result);
     return true;
 }
@@ -142,16 +115,13 @@ bool
 restore_freezes(const struct restore *restore, const struct manifest_table *table, uint64_t bytes)
 {
     const struct thaws *thaws = &restore->thaws;
-    struct arena arena = {0};
+    const struct thaw wanted = {.schema = table->schema, .name = table->name};
 
     /* PostgreSQL refuses it for a partitioned table. */
     if (bytes < FREEZE_FROM_BYTES || table->into_name != NULL)
         return false;
-    const char *wanted = pair(&arena, table->schema, table->name);
-    bool found = thaws->count > 0 && bsearch(&wanted, thaws->names, thaws->count,
-                                             sizeof *thaws->names, by_names) != NULL;
-    arena_free(&arena);
-    return !found;
+    return thaws->count == 0 || bsearch(&wanted, thaws->tables, thaws->count,
+                                        sizeof *thaws->tables, by_names) == NULL;
 }
 
 void

@@ -48,6 +48,33 @@ restore_script(struct restore *restore, bool parallel, struct fault *fault)
     return script_begin(&config, fault);
 }
 
+/* What walks through an SQL object, and what the server said to the statement that it refused. */
+struct hearing {
+    struct restore *restore;
+    struct script *script;
+    struct fault refusal;
+};
+
+/* A damaged byte may make the server refuse a statement long before the checksum is known.  So the
+ * rest is read all the same, and damage found there is the failure.  Nothing more is run. */
+static bool
+statement_hear(void *argument, const char *sql, struct fault *fault)
+{
+    struct hearing *hearing = argument;
+    struct pg_session *conn = &hearing->restore->conn;
+
+    if (hearing->refusal.err != ERR_NONE)
+        return true;
+    if (script_statement(hearing->script, sql, fault))
+        return true;
+    if (fault->err != conn->side || conn->sqlstate[0] == '\0' ||
+        PQstatus(conn->pq) != CONNECTION_OK)
+        return false;
+    hearing->refusal = *fault;
+    *fault = (struct fault){0};
+    return true;
+}
+
 bool
 restore_sql(struct restore *restore, const struct manifest_object *object, bool parallel,
             struct fault *fault)
@@ -57,7 +84,9 @@ restore_sql(struct restore *restore, const struct manifest_object *object, bool 
     bool done = script != NULL;
 
     if (done) {
-        restore_statements(restore, object, script_statement, script, &walked);
+        struct hearing hearing = {.restore = restore, .script = script};
+        restore_statements(restore, object, statement_hear, &hearing, &walked);
+        fault_hand_over(&walked, &hearing.refusal);
         done = script_end(script, &walked, fault);
     }
     return done ||

@@ -230,7 +230,7 @@ script_plan(struct script *script, const char *sql, const struct sql_facts *fact
     bool whole = facts->kind != SQL_KEY;
 
     for (size_t i = 0; i < TASK_TABLES && facts->tables[i].size > 0; i++) {
-        text_add_bytes(&names[i], facts->tables[i].text, facts->tables[i].size);
+        sql_name_add(&names[i], &facts->tables[i]);
         const struct family_member *member = families_find(&script->families, text_of(&names[i]));
         tables[i] = member == NULL ? text_of(&names[i]) : member->root;
         whole = whole || key_is_whole(script, facts, member);
@@ -338,8 +338,6 @@ script_end(struct script *script, const struct fault *walked, struct fault *faul
 {
     struct fault settled = {0};
 
-    if (script == NULL)
-        return false;
     if (walked->err == ERR_NONE)
         script_settle(script, &settled);
     pthread_mutex_lock(&script->lock);

@@ -41,8 +41,7 @@ struct script *script_begin(const struct script_config *config, struct fault *fa
 bool script_statement(void *script, const char *sql, struct fault *fault);
 
 /* Wait for what is left.  walked is what the walk of the statements came to: when it was only woken
- * by the stop switch that a failing helper threw, the helper's failure is handed over instead.
- * NULL is allowed. */
+ * by the stop switch that a failing helper threw, the helper's failure is handed over instead. */
 bool script_end(struct script *script, const struct fault *walked, struct fault *fault);
 
 /* Whether a statement is wanted. */

@@ -47,6 +47,22 @@ is_owner(const char *sql)
     return end != NULL && strcmp(end, ";") == 0;
 }
 
+void
+sql_name_add(struct text *text, const struct sql_name *name)
+{
+    const char *at = name->text, *end = at + name->size;
+
+    while (at < end) {
+        const char *quotes = *at == '"' ? "" : "\"", *next = skip_name(at);
+        text_add(text, quotes);
+        text_add_bytes(text, at, (size_t) (next - at));
+        text_add(text, quotes);
+        if (next < end)
+            text_add(text, ".");
+        at = next + 1;
+    }
+}
+
 /* Behind words, or NULL when other ones stand there; NULL stays NULL, so that a form is read as a
  * chain of these. */
 static const char *

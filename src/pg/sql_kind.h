@@ -36,6 +36,11 @@ struct sql_facts {
     bool primary;              /* a SQL_KEY that is the primary one */
 };
 
+/* Add a name, or schema.name, with every part in quotes.  Where quotes must be depends on the
+ * keywords of who wrote the statement: pg_dump, or within an index and a foreign key the source's
+ * server; so names can be compared only like this. */
+void sql_name_add(struct text *text, const struct sql_name *name);
+
 /* Look at a statement; the names point into it. */
 struct sql_facts sql_facts(const char *sql);
 

@@ -192,14 +192,33 @@ def test_foreign_keys_in_circles_do_not_deadlock(server, databases, store, targe
     compare.assert_same(source, target)
 
 
-def test_the_first_failing_key_is_the_sentence(server, databases, store, target):
+def test_names_that_only_one_server_quotes(server, databases, store, target):
+    """json is a keyword for pg_dump 18, and none for PostgreSQL 15."""
+    source = databases(server)
+    source.sql(
+        """CREATE SCHEMA json; CREATE SCHEMA system_user;
+        CREATE TABLE json.t (id integer PRIMARY KEY, up integer) PARTITION BY RANGE (id);
+        CREATE TABLE json.t_1 PARTITION OF json.t FOR VALUES FROM (0) TO (1000);
+        CREATE TABLE system_user.json (id integer PRIMARY KEY, t integer REFERENCES json.t);
+        ALTER TABLE json.t ADD FOREIGN KEY (up) REFERENCES system_user.json;
+        INSERT INTO json.t SELECT n FROM generate_series(1, 900) AS n;
+        INSERT INTO system_user.json SELECT n, n FROM generate_series(1, 900) AS n;
+        CREATE INDEX ON json.t (up)"""
+    )
+    tool.dump(source, store)
+    tool.restore(store, target, REPLICA_JOBS=4)
+    compare.assert_same(source, target)
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_the_first_failing_key_is_the_sentence(server, databases, store, target, jobs):
     """A dump whose rows break a key: the key is named."""
     source = databases(server)
     source.sql("CREATE TABLE a (id integer); INSERT INTO a SELECT n / 2 FROM generate_series(1, 1000) AS n")
     tool.dump(source, store, REPLICA_COMPRESS="none")
     post = "ALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n"
     change_post_data(store, post)
-    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=4)
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=jobs)
     tool.refused(result, tool.TARGET, "a_pkey", "could not create unique index", "is duplicated")
 
 

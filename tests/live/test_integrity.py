@@ -95,6 +95,53 @@ def test_a_spoilt_section(small_store, target, section):
     restore_fails(small_store, target, tool.INTEGRITY, name)
 
 
+@pytest.mark.parametrize("section", ["pre_data", "data", "post_data"])
+@pytest.mark.parametrize("spoiling", ["flip", "cut", "remove"])
+def test_nothing_is_dropped_for_a_dump_that_is_not_whole(small_store, target, section, spoiling):
+    """REPLICA_CLEAN empties the destination only once the dump has been looked through; what large
+    objects are in data.sql, only restoring them tells."""
+    name = small_store.manifest()[section]["name"]
+    look_spoilt(small_store, target, os.path.join(small_store.dump_path(), name), spoiling)
+    whole = section == "data" and spoiling == "flip"
+    assert target.sql("SELECT to_regclass('precious') IS NULL") == ("t" if whole else "f")
+
+
+@pytest.mark.parametrize("spoiling", ["cut", "remove"])
+def test_nothing_is_dropped_for_a_volume_that_is_missing(small_store, target, spoiling):
+    _, path = small_store.volumes()[-1]
+    look_spoilt(small_store, target, path, spoiling)
+    assert target.sql("SELECT * FROM precious") == "1"
+
+
+def look_spoilt(store, target, path, spoiling):
+    target.sql("CREATE TABLE precious AS SELECT 1")
+    if spoiling == "remove":
+        os.remove(path)
+    else:
+        spoil(path, flip(0.7) if spoiling == "flip" else lambda data: data[:-1])
+    result = tool.run(
+        "restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_CLEAN="yes"
+    )
+    tool.refused(result, tool.INTEGRITY, os.path.basename(path))
+
+
+@pytest.mark.parametrize("section", ["pre_data", "data", "post_data"])
+def test_a_statement_that_the_server_refuses_first(server, databases, target, store, section):
+    """As with a row: the server refuses a spoilt statement long before the checksum is known."""
+    source = databases(server)
+    source.sql(
+        """CREATE TABLE t (a int PRIMARY KEY); SELECT lo_from_bytea(0, repeat('x', 2000000)::bytea);
+        COMMENT ON TABLE t IS '%s'; COMMENT ON INDEX t_pkey IS '%s'"""
+        % ("x" * 2000000, "x" * 2000000)
+    )
+    tool.dump(source, store, REPLICA_COMPRESS="none")
+    name = store.manifest()[section]["name"]
+    path = os.path.join(store.dump_path(), name)
+    spoil(path, lambda data: data.replace(b"pg_catalog.", b"pg_catalof.", 1))
+    result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url())
+    tool.refused(result, tool.INTEGRITY, name, "damaged")
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -241,3 +241,86 @@ def test_a_masked_partition_key_finds_its_partition(databases, server, store, ta
     tool.restore(store, target)
     assert target.sql("SELECT count(*) FROM people") == "2000"
     assert target.sql("SELECT count(DISTINCT id) FROM people") == "2000"
+
+
+@pytest.mark.parametrize("hidden", ["people", "people_new"])
+def test_rows_through_a_root_are_counted_where_no_policy_hides_the_root_s(
+    databases, server, store, target, hidden
+):
+    """A policy of the root's holds for all rows that are seen through it, one of a leaf's for none of them."""
+    source = databases(server)
+    source.sql(
+        """CREATE TABLE people (id integer, born date) PARTITION BY RANGE (born);
+        CREATE TABLE people_old PARTITION OF people FOR VALUES FROM (MINVALUE) TO ('1992-01-01');
+        CREATE TABLE people_new PARTITION OF people FOR VALUES FROM ('1992-01-01') TO (MAXVALUE);
+        INSERT INTO people SELECT n, date '1990-01-01' + n FROM generate_series(1, 2000) AS n;
+        ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY""" % hidden
+    )
+    tool.dump(source, store, REPLICA_TRANSFORM="public.people_old.born random-date")
+    server.sql("DROP ROLE IF EXISTS hidden_owner; CREATE ROLE hidden_owner LOGIN PASSWORD 'x'")
+    target.sql('ALTER DATABASE "%s" OWNER TO hidden_owner' % target.name)
+    before = len(server.log)
+    result = tool.succeed(
+        tool.run(
+            "restore",
+            REPLICA_FROM=store.url,
+            REPLICA_TO=target.url(user="hidden_owner", password="x"),
+            REPLICA_OWNERS="no",
+        )
+    )
+    counted = hidden != "people"
+    assert ("its own rows can't be counted" in result.err) != counted
+    assert ("SELECT count(*) FROM \"public\".\"people\"" in server.log[before:]) == counted
+
+
+@pytest.fixture
+def half_foreign(databases, server):
+    """A partitioned table, one of whose partitions lies in another database, in a table called people_far."""
+    far, source = databases(server), databases(server)
+    far.sql("CREATE TABLE people_far AS SELECT 1000 + n AS id, date '1990-01-01' + n AS born FROM generate_series(1, 9) AS n")
+    if server.sql("SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'") == "0":
+        pytest.skip("postgres_fdw is not there")
+    source.sql(
+        """CREATE EXTENSION postgres_fdw;
+        CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname '%s');
+        CREATE USER MAPPING FOR postgres SERVER far OPTIONS (user 'postgres');
+        CREATE TABLE people (id integer, born date) PARTITION BY RANGE (id);
+        CREATE TABLE people_near PARTITION OF people FOR VALUES FROM (0) TO (1000);
+        CREATE FOREIGN TABLE people_far PARTITION OF people FOR VALUES FROM (1000) TO (MAXVALUE) SERVER far;
+        INSERT INTO people_near SELECT n, date '1990-01-01' + n FROM generate_series(1, 500) AS n"""
+        % (server.socket, server.port, far.name)
+    )
+    return source, far
+
+
+def test_a_rule_beside_a_foreign_partition_is_refused(half_foreign, store, target):
+    """Loaded through the root, a row could go to the foreign server, and its rows would be counted."""
+    source, far = half_foreign
+    rules = {"REPLICA_TRANSFORM": "public.people_near.born random-date"}
+    ends = {"REPLICA_FROM": source.url(), "REPLICA_TO": store.url, **rules}
+    phrases = ["public.people ", "public.people_far is a foreign table", "REPLICA_SKIP_TABLES"]
+    tool.refused(tool.run("dump", **ends), tool.CONFIGURATION, *phrases)
+    assert store.files() == []
+    tool.refused(tool.run("check", **ends), tool.CONFIGURATION, *phrases)
+    into = {**ends, "REPLICA_TO": target.url()}
+    tool.refused(tool.run("copy", **into), tool.CONFIGURATION, *phrases)
+    assert target.sql("SELECT to_regclass('people') IS NULL") == "t"
+
+
+def test_a_rule_beside_a_foreign_partition_that_is_left_out(half_foreign, store, target):
+    source, far = half_foreign
+    rules = "public.people_near.born random-date"
+    tool.dump(source, store, REPLICA_TRANSFORM=rules, REPLICA_SKIP_TABLES="public.people_far")
+    tool.restore(store, target)
+    assert target.sql("SELECT count(*) FROM people") == "500"
+    assert target.sql("SELECT to_regclass('people_far') IS NULL") == "t"
+
+
+def test_a_foreign_partition_without_rules(half_foreign, store, target):
+    """Each leaf is loaded by itself: the foreign one goes along as it is, and nothing is sent to it."""
+    source, far = half_foreign
+    tool.dump(source, store)
+    tool.restore(store, target)
+    assert target.sql("SELECT count(*) FROM people") == "509"
+    assert target.sql("SELECT count(*) FROM people_near") == "500"
+    assert far.sql("SELECT count(*) FROM people_far") == "9"

@@ -436,6 +436,20 @@ def test_a_right_that_is_missing_is_named(small, s3_store, operation, permission
     assert store.complete() == []
 
 
+def test_nothing_is_dropped_for_rows_in_an_archive(heavy, s3_store, target):
+    """Rules of a bucket archive its large objects and leave the small ones, the schema's text among them."""
+    store = s3_store()
+    s3_tool.dump(heavy, store, **IN_PARTS)
+    [name, manifest] = list(store.manifests().items())[-1]
+    refusal = strict_s3_faults.refuse(403, "InvalidObjectState", "The object's storage class forbids it.")
+    key = store.key(name + "/" + manifest["tables"][0]["volumes"][0]["name"])
+    store.world.faults.put(strict_s3_faults.BEFORE, refusal, "GetObject", 1, None, key)
+    target.sql("CREATE TABLE precious AS SELECT 1")
+    result = s3_tool.run_restore(store, target, REPLICA_CLEAN="yes")
+    tool.refused(result, tool.STORE, "archived", "restored to the bucket first")
+    assert target.sql("SELECT * FROM precious") == "1"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart", "GetObject"])
 def test_a_store_that_falls_silent(heavy, s3_store, target, operation):

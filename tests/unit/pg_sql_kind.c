@@ -164,6 +164,30 @@ test_split(void **state)
     check_split(ALTER "PRIMARY KEY USING INDEX c;", NULL, NULL);
 }
 
+/* The name of the table that an index is on, both parts in quotes. */
+static void
+check_name(const char *sql, const char *wanted)
+{
+    struct sql_facts facts = sql_facts(sql);
+    struct text name = {0};
+
+    sql_name_add(&name, &facts.tables[0]);
+    assert_string_equal(text_of(&name), wanted);
+    text_free(&name);
+}
+
+static void
+test_names(void **state)
+{
+    (void) state;
+    check_name("CREATE INDEX i ON json.t USING btree (b);", "\"json\".\"t\"");
+    check_name("CREATE INDEX i ON \"json\".t USING btree (b);", "\"json\".\"t\"");
+    check_name("CREATE INDEX i ON \"a.\"\"b\".\"c.d\" USING btree (b);",
+               "\"a.\"\"b\".\"c.d\"");
+    check_name("CREATE INDEX i ON t USING btree (b);", "\"t\"");
+    check_name("COMMENT ON TABLE t IS 'a';", "");
+}
+
 int
 main(void)
 {
@@ -172,6 +196,7 @@ main(void)
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,120 @@
+/* restore_look - is the dump there and whole, as far as that can be told for little?  Asked before
+ * the destination is touched: what REPLICA_CLEAN drops can't be had back (restore.h). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/restore.h"
+
+struct listing {
+    const struct store *store;
+    const char *directory;
+    struct store_entry *entries; /* by name */
+    size_t count;
+    size_t found;
+    const struct manifest_object *largest;
+};
+
+static int
+by_name(const void *name, const void *entry)
+{
+    return strcmp(name, ((const struct store_entry *) entry)->name);
+}
+
+static bool
+object_is_there(struct listing *listing, const struct manifest_object *object,
+                struct fault *fault)
+{
+    const struct store_entry *entry = NULL;
+
+    if (listing->count > 0)
+        entry = bsearch(object->name, listing->entries, listing->count, sizeof *entry, by_name);
+    if (entry == NULL)
+        return fault_set(fault, ERR_INTEGRITY,
+                         "%s/%s is missing from the store %s, though its manifest names it",
+                         listing->directory, object->name, listing->store->url);
+    if (entry->bytes != object->stored_bytes)
+        return fault_set(fault, ERR_INTEGRITY,
+                         "%s/%s has %" PRIu64 " bytes, the manifest says %" PRIu64,
+                         listing->directory, object->name, entry->bytes, object->stored_bytes);
+    if (listing->largest == NULL || object->stored_bytes > listing->largest->stored_bytes)
+        listing->largest = object;
+    listing->found++;
+    return true;
+}
+
+static bool
+objects_are_there(struct listing *listing, const struct manifest *manifest, struct fault *fault)
+{
+    bool ok = object_is_there(listing, &manifest->pre_data, fault) &&
+              object_is_there(listing, &manifest->data, fault) &&
+              object_is_there(listing, &manifest->post_data, fault);
+
+    for (size_t i = 0; i < manifest->more_data_count && ok; i++)
+        ok = object_is_there(listing, &manifest->more_data[i], fault);
+    for (size_t i = 0; i < manifest->tables_count && ok; i++)
+        for (size_t j = 0; j < manifest->tables[i].volumes_count && ok; j++)
+            ok = object_is_there(listing, &manifest->tables[i].volumes[j], fault);
+    return ok;
+}
+
+/* What a store has put into an archive it lists like anything else, and gives nobody; the rules by
+ * which it does so pass over small objects. */
+static bool
+object_opens(struct store *store, const struct listing *listing, struct fault *fault)
+{
+    struct store_reader *reader;
+    char path[STORE_NAME_MAX];
+
+    snprintf(path, sizeof path, "%s/%s", listing->directory, listing->largest->name);
+    if (!store->ops->get_begin(store, path, &reader, fault))
+        return false;
+    if (reader != NULL)
+        store->ops->get_end(reader);
+    return true;
+}
+
+bool
+restore_objects(struct restore *restore, size_t *objects, struct fault *fault)
+{
+    struct store *store = restore->store;
+    struct listing listing = {.store = store, .directory = restore->manifest.name};
+    struct arena arena = {0};
+    bool ok = store->ops->list(store, listing.directory, &arena, &listing.entries, &listing.count,
+                               fault) &&
+              objects_are_there(&listing, &restore->manifest, fault) &&
+              object_opens(store, &listing, fault);
+
+    *objects = listing.found;
+    arena_free(&arena);
+    return ok;
+}
+
+static bool
+statement_pass(void *argument, const char *sql, struct fault *fault)
+{
+    (void) argument;
+    (void) sql;
+    (void) fault;
+    return true;
+}
+
+static bool
+section_look(struct restore *restore, const struct manifest_object *section, struct fault *fault)
+{
+    return restore_statements(restore, section, statement_pass, NULL, fault) ||
+           fault_because(fault, "while looking through %s/%s", restore->manifest.name,
+                         section->name);
+}
+
+/* The schema's text is small; rows and large objects are not, and are read once. */
+bool
+restore_look(struct restore *restore, struct fault *fault)
+{
+    size_t objects;
+
+    return restore_objects(restore, &objects, fault) &&
+           section_look(restore, &restore->manifest.pre_data, fault) &&
+           section_look(restore, &restore->manifest.post_data, fault);
+}
