@@ -74,7 +74,8 @@ bool dump_routes_check(struct dump *dump, struct fault *fault);
 bool dump_takes_large_objects(const struct env *env);
 
 /* Bind the rules to the catalog, asking the leader's server about fixed values, and check what
- * follows for the partitions.  warning is added to when there is something that they do not hide. */
+ * follows for the partitions.  warning is added to when there is something that they do not
+ * hide. */
 bool dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning,
                struct fault *fault);
 
