@@ -4,7 +4,7 @@
     report.py              prints them; the plots go to build/bench/plots, everything as JSON to build/bench/result.json
     report.py publish      the same into docs/benchmarks.md, between its markers, and docs/bench/
 
-It takes whatever suites have been run on this machine."""
+It takes whatever suites have been run on this machine; published, the others keep what docs/benchmarks.md says of them."""
 
 import json
 import os
@@ -15,8 +15,10 @@ from statistics import median
 import figures
 import plots
 import settings
+import suites
 
-ORDER = ("dump", "sets", "small", "restore", "copy", "s3", "jobs", "tables", "size", "memory")
+TITLES = {suite.name: suite.title for suite in suites.SUITES} | {"1tb": "1 TB in 512 MB on one CPU"}
+ORDER = tuple(suite.name for suite in suites.SUITES)
 BASES = {"dump": ("raw1", "zstd1"), "sets": ("raw2", "zstd2"), "small": ("custom2",), "restore": ("pg_restore",),
          "copy": ("pgcopydb",), "s3": ("rclone",), "jobs": (), "tables": ("custom2",), "size": ("raw2", "zstd2"), "memory": ()}
 BEGIN, END = "<!-- made by make bench-docs: begin -->", "<!-- made by make bench-docs: end -->"
@@ -94,8 +96,7 @@ def points_table(result):
                                      f"{max(peaks) / 1e6:.1f}"]) + " |"
 
 
-def target_lines(found):
-    yield from head(["target", "measured", "limit", ""])
+def target_lines(suite, found):
     for line in found:
         if line["figure"] is None:
             measured, verdict = "–", "not measured"
@@ -103,11 +104,11 @@ def target_lines(found):
             measured, verdict = f"{line['figure']:.2f} {line['unit']}", "holds" if line["holds"] else "**MISSED**"
         limit = f"{'≤' if line['at_most'] else '≥'} {line['limit']:g} {line['unit']}"
         note = f" ({line['note']})" if line["note"] else ""
-        yield f"| {line['target'].replace('|', chr(92) + '|')}{note} | {measured} | {limit} | {verdict} |"
+        yield f"| {suite} | {line['target'].replace('|', chr(92) + '|')}{note} | {measured} | {limit} | {verdict} |"
 
 
 def facts(results):
-    """Of the run that is newest; suites that were run with other data or on another day say so beside their tables."""
+    """Of the run that is newest; each suite says itself when, with how much data and on which CPU it was run."""
     newest = max((result for name, result in results.items() if name != "1tb"), key=lambda result: result["when"])
     yield f"- when: {newest['when']}, BENCH_SCALE={newest['key']['scale']:g}"
     for name, text in {**newest["machine"], "server": newest["server"], "server's settings": ", ".join(newest["settings"]) +
@@ -132,8 +133,8 @@ def data_line(result):
     for point, one in found.items():
         label = "" if point == "None" else f"{point.removesuffix('.0')}: "
         parts.append(f"{label}{plural(one['tables'], 'table')}, {one['copy_bytes'] / 1e6:,.0f} MB of COPY text")
-    return f"{'; '.join(parts)}. {plural(key['rounds'], 'round')} at BENCH_SCALE={key['scale']:g}, {result['when']}" + \
-        ("." if result["complete"] else "; not complete.")
+    return f"{'; '.join(parts)}. {plural(key['rounds'], 'round')} at BENCH_SCALE={key['scale']:g}, {result['when']}, " + \
+        f"{result['machine']['cpu']}" + ("." if result["complete"] else "; not complete.")
 
 
 def image(name, title):
@@ -147,46 +148,69 @@ IMAGES = {"dump": [("throughput", "Throughput by peer"), ("cpu", "CPU seconds pe
 
 
 def one_terabyte(result):
-    yield "### 1 TB in 512 MB on one CPU"
-    yield ""
     yield "`make bench-1tb`"
     yield ""
     yield from head(["", ""])
     for name, text in result["lines"]:
         yield f"| {name} | {text} |"
+
+
+def section(name, result):
+    if name == "1tb":
+        yield from one_terabyte(result)
+        return
+    yield f"`BENCH_ONLY={name} make bench`: {data_line(result)}"
     yield ""
+    for file, title in IMAGES.get(name, []):
+        yield from image(file, title)
+    yield from points_table(result) if name in ("jobs", "tables", "size") else table(result)
 
 
-def markdown(results):
+def markdown(results, published):
+    """published has the sections that docs/benchmarks.md holds by now, as lists of lines."""
     measured = [name for name in ORDER if name in results]
+    yield "### Targets"
+    yield ""
+    yield from head(["suite", "target", "measured", "limit", ""])
+    for name in ORDER:
+        if name in results:
+            yield from target_lines(name, figures.targets(name, results[name]["runs"]))
+        else:
+            yield from (line for line in published.get("Targets", []) if line.startswith(f"| {name} |"))
+    yield ""
     if measured:
-        yield "### Targets"
-        yield ""
-        yield from target_lines([line for name in measured for line in figures.targets(name, results[name]["runs"])])
-        yield ""
         yield "### Where and with what"
         yield ""
         yield from facts(results)
         yield ""
-    for name in measured:
-        result = results[name]
-        yield f"### {result['title']}"
-        yield ""
-        yield f"`BENCH_ONLY={name} make bench`: {data_line(result)}"
-        yield ""
-        for file, title in IMAGES.get(name, []):
-            yield from image(file, title)
-        yield from points_table(result) if name in ("jobs", "tables", "size") else table(result)
-        yield ""
-    if "1tb" in results:
-        yield from one_terabyte(results["1tb"])
+    for name, title in TITLES.items():
+        lines = section(name, results[name]) if name in results else published.get(title)
+        if lines is not None:
+            yield f"### {title}"
+            yield ""
+            yield from lines
+            yield ""
 
 
-def publish(text):
+def document():
+    """docs/benchmarks.md: before the figures, the figures, behind them."""
     path = os.path.join(settings.ROOT, "docs", "benchmarks.md")
     with open(path) as file:
         before, _, rest = file.read().partition(BEGIN)
-    _, _, after = rest.partition(END)
+    figured, _, after = rest.partition(END)
+    return path, before, figured, after
+
+
+def sections(text):
+    found = {}
+    for part in text.split("\n### ")[1:]:
+        title, *lines = part.strip().split("\n")
+        found[title] = lines[1:]
+    return found
+
+
+def publish(text):
+    path, before, _, after = document()
     with open(path, "w") as file:
         file.write(f"{before}{BEGIN}\n\n{text.rstrip()}\n\n{END}{after}")
     folder = os.path.join(settings.ROOT, "docs", "bench")
@@ -201,7 +225,8 @@ def main(words):
     if not results:
         sys.exit("bench: nothing has been measured yet; make bench does")
     plots.draw(results)
-    lines = "\n".join(markdown(results))
+    published = sections(document()[2]) if "publish" in words else {}
+    lines = "\n".join(markdown(results, published))
     while "\n\n\n" in lines:
         lines = lines.replace("\n\n\n", "\n\n")
     everything = {"suites": results, "targets": [line for name in ORDER if name in results

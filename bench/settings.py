@@ -106,13 +106,22 @@ def go_version(program):
     return "built, of unknown version"
 
 
+def level2():
+    """Its cache decides how fast zstd is; the model's name of a virtual machine seldom tells it."""
+    try:
+        with open("/sys/devices/system/cpu/cpu0/cache/index2/size") as file:
+            return f" ({file.read().strip()} of level 2 cache)"
+    except OSError:
+        return ""
+
+
 def machine():
     with open("/proc/cpuinfo") as file:
         models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
     with open("/proc/meminfo") as file:
         memory = next(int(line.split()[1]) for line in file if line.startswith("MemTotal"))
     return {
-        "cpu": f"{models[0] if models else os.uname().machine}, {len(CPUS)} of {os.cpu_count()} used",
+        "cpu": f"{models[0] if models else os.uname().machine}{level2()}, {len(CPUS)} of {os.cpu_count()} used",
         "memory": f"{memory / 1048576:.1f} GiB",
         "kernel": f"{os.uname().sysname} {os.uname().release}",
         "load": " ".join(f"{load:.2f}" for load in os.getloadavg()) + " before the first round",

@@ -7,6 +7,7 @@ from servers import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import figures  # noqa: E402
+import report  # noqa: E402
 
 
 def runs(**walls):
@@ -53,3 +54,23 @@ def test_time_against_size_is_linear_by_the_sizes_there_are():
     linear, least, most = figures.targets("size", measured)
     assert linear["figure"] == linear["limit"] == 4.125 and linear["holds"]
     assert not least["holds"] and not most["holds"]
+
+
+def test_a_suite_that_was_not_run_again_keeps_its_section():
+    """Figures of several machines stand beside each other; each section says where it was made."""
+    fields = {"rss": 1e6, "server": 1, "stored": 5, "copy_bytes": 1e9, "point": None}
+    result = {
+        "suite": "small", "point": "", "complete": True, "when": "2026-01-02", "server": "s", "settings": [], "versions": {},
+        "machine": {"cpu": "a slow CPU"}, "key": {"scale": 1, "rounds": 1}, "pinned": {"plain2": "2 CPUs", "custom2": "2 CPUs"},
+        "titles": {"plain2": "ours", "custom2": "theirs"}, "data": {"None": {"database": "d", "tables": 2000, "copy_bytes": 1e9}},
+        "runs": [{**run, **fields} for run in runs(plain2=[1], custom2=[2])],
+    }
+    copied, small = report.TITLES["copy"], report.TITLES["small"]
+    old = f"\n### Targets\n\n| copy | of old | 1 × | ≤ 2 × | holds |\n| small | of old | 1 × | ≤ 2 × | holds |\n\n" \
+        f"### {small}\n\nold\n\n### {copied}\n\nkept\nwhole\n"
+    new = report.sections("\n" + "\n".join(report.markdown({"small": result}, report.sections(old))))
+    assert new[copied] == ["kept", "whole"]
+    assert "a slow CPU" in new[small][0] and "old" not in new[small]
+    assert [line.split(" | ")[:3] for line in new["Targets"][2:]] == [
+        ["| small", "2,000 small tables: wall, × pg_dump -Fc", "0.50 ×"], ["| copy", "of old", "1 ×"]
+    ]
