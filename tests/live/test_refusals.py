@@ -125,7 +125,8 @@ def test_a_dump_that_fails_before_its_first_object_leaves_nothing(server, databa
 
 def test_row_level_security_is_an_error_and_never_a_partial_dump(server, databases, store, reader):
     source = databases(server)
-    source.file(os.path.join(sample.FOLDER, "rls.sql"))
+    for name in ("roles.sql", "rls.sql"):
+        source.file(os.path.join(sample.FOLDER, name))
     source.sql("GRANT SELECT ON secrets TO plain_reader")
     dump_fails(source.url(reader, "plain"), store, tool.SOURCE, "row-level security", "secrets")
     tool.dump(source, store)
