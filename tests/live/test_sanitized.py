@@ -89,6 +89,6 @@ def test_a_key_that_does_not_hold(sanitized, server, databases, store, target):
     """The first failure of a helper stops the other ones, and what waits."""
     broken = databases(server)
     broken.sql(TABLES)
-    broken.sql("ALTER TABLE little_50 DISABLE TRIGGER ALL; INSERT INTO little_150 VALUES (1000, -1, 'orphan')")
+    broken.sql("ALTER TABLE little_50 DISABLE TRIGGER ALL; INSERT INTO little_50 VALUES (1000, -1, 'orphan')")
     tool.dump(broken, store, **MANY)
     sanitized("restore", tool.TARGET, REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=4)
