@@ -72,11 +72,9 @@ mark_tables(const struct selection *selection, struct catalog *catalog)
     }
 }
 
-/* With a list of tables, a view is taken when the tables under it are; without one of them it
- * cannot be made. */
-static bool
-mark_views(struct pg_session *conn, const struct selection *selection, struct catalog *catalog,
-           struct fault *fault)
+/* With a list of tables, a view is taken when the tables under it are. */
+static void
+take_views(const struct selection *selection, struct catalog *catalog)
 {
     for (size_t i = 0; i < catalog->tables_count; i++) {
         struct table *table = &catalog->tables[i];
@@ -84,6 +82,21 @@ mark_views(struct pg_session *conn, const struct selection *selection, struct ca
             table->included =
                 patterns_find(&selection->skip_tables, table->schema, table->name) == NULL;
     }
+}
+
+static bool
+all_is_taken(const struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        if (!catalog->tables[i].included)
+            return false;
+    return true;
+}
+
+/* A view cannot be made without one of the tables under it. */
+static bool
+drop_views(struct pg_session *conn, struct catalog *catalog, struct fault *fault)
+{
     PGresult *result = lost_query(conn, catalog, "find the views over skipped tables",
         "SELECT oid FROM gone WHERE class = 'pg_catalog.pg_class'::regclass", fault);
     for (int i = 0; i < PQntuples(result); i++) {
@@ -107,6 +120,7 @@ selection_apply(struct pg_session *conn, const struct selection *selection, stru
         !refuse_idle_patterns(&selection->skip_data, catalog, "REPLICA_SKIP_DATA", fault))
         return false;
     mark_tables(selection, catalog);
-    return mark_views(conn, selection, catalog, fault) &&
-           lost_find(conn, arena, catalog, fault);
+    take_views(selection, catalog);
+    return all_is_taken(catalog) || (drop_views(conn, catalog, fault) &&
+                                     lost_find(conn, arena, catalog, fault));
 }
