@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -273,17 +274,13 @@ def test_a_session_that_ends_behind_the_handshake(room, certificate):
 
 
 def terminator(certificate, port, *protocols):
-    """A TLS terminator as clouds have them: TLS from the first byte on, plain bytes behind it."""
+    """
+    A TLS terminator as clouds have them: TLS from the first byte on, plain bytes behind it. One thread moves both
+    ways: before Python 3.13 a session that one thread reads and another writes is damaged now and then.
+    """
     context = server_side(certificate)
     if protocols:
         context.set_alpn_protocols(list(protocols))
-
-    def pump(source, target):
-        with contextlib.suppress(OSError, ValueError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
 
     def play(connection):
         try:
@@ -291,10 +288,14 @@ def terminator(certificate, port, *protocols):
         except ssl.SSLError:
             return
         with session, socket.create_connection(("127.0.0.1", port)) as server:
-            back = threading.Thread(target=pump, args=(server, session), daemon=True)
-            back.start()
-            pump(session, server)
-            back.join()
+            while True:
+                ready = [session] if session.pending() else select.select([session, server], [], [])[0]
+                for source, target in ((session, server), (server, session)):
+                    if source in ready:
+                        data = source.recv(65536)
+                        if not data:
+                            return
+                        target.sendall(data)
 
     return play
 
