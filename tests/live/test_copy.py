@@ -159,8 +159,8 @@ def test_the_same_database_is_refused(server, databases):
 
 
 def caught_up(primary, standby):
-    """Wait until the standby shows what the primary has by now."""
-    lsn = primary.sql("SELECT pg_current_wal_flush_lsn()")
+    """Wait until the standby shows what the primary has by now, also what it committed without a flush."""
+    lsn = primary.sql("SELECT pg_current_wal_insert_lsn()")
     deadline = time.monotonic() + 30
     while standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % lsn) != "t":
         assert time.monotonic() < deadline, "the standby does not catch up"
