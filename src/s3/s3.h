@@ -159,8 +159,8 @@ bool s3_upload_part(struct s3 *s3, const struct s3_upload *upload, unsigned numb
 bool s3_upload_complete(struct s3 *s3, const struct s3_upload *upload, const struct s3_part *parts,
                         unsigned parts_count, uint64_t bytes, struct fault *fault);
 
-/* Abort, look, and abort again while parts that were in flight keep it alive.  An upload that is no
- * more is no failure. */
+/* Abort, look, and abort again, after a pause, while parts that were in flight keep it alive: four
+ * times within some 1.1 s.  An upload that is no more is no failure. */
 bool s3_upload_abort(struct s3 *s3, const struct s3_upload *upload, struct fault *fault);
 
 struct s3_pending {

@@ -46,18 +46,10 @@ s3_call_free(struct s3_call *call)
 }
 
 bool
-s3_pause(struct s3 *s3, struct retry *retry, bool timeout, uint64_t wish_ms, bool tidy,
-         struct fault *fault)
+s3_rest(struct s3 *s3, unsigned pause_ms, bool tidy, struct fault *fault)
 {
     const struct s3_call patient = {.tidy = tidy};
-    unsigned pause_ms;
 
-    pthread_mutex_lock(&s3->lock);
-    bool again = retry_again(retry, &s3->bucket, timeout, wish_ms, clock_ms(),
-                             random_next(&s3->random), &pause_ms);
-    pthread_mutex_unlock(&s3->lock);
-    if (!again)
-        return false;
     if (!s3_call_unheard(s3, &patient)) {
         int waited = stop_wait(s3->stop, -1, 0, (int) pause_ms, tidy ? &(struct fault){0} : fault);
         return waited >= 0 || tidy;
@@ -67,6 +59,19 @@ s3_pause(struct s3 *s3, struct retry *retry, bool timeout, uint64_t wish_ms, boo
         return false;
     return stop_wait(&s3->unheard, -1, 0, (int) (pause_ms < left_ms ? pause_ms : left_ms),
                      fault) >= 0;
+}
+
+bool
+s3_pause(struct s3 *s3, struct retry *retry, bool timeout, uint64_t wish_ms, bool tidy,
+         struct fault *fault)
+{
+    unsigned pause_ms;
+
+    pthread_mutex_lock(&s3->lock);
+    bool again = retry_again(retry, &s3->bucket, timeout, wish_ms, clock_ms(),
+                             random_next(&s3->random), &pause_ms);
+    pthread_mutex_unlock(&s3->lock);
+    return again && s3_rest(s3, pause_ms, tidy, fault);
 }
 
 void

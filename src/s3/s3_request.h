@@ -66,6 +66,11 @@ void s3_call_keeping(struct s3_call *call, const struct s3 *s3);
  * want of the bucket is never accepted. */
 bool s3_call(struct s3 *s3, struct s3_call *call, struct fault *fault);
 
+/* Wait so long, or less when the run is stopped.  False when there shall be nothing after it: with
+ * ERR_STOPPED when the run was stopped and the call does not tidy up, without a fault when the time
+ * for tidying is over. */
+bool s3_rest(struct s3 *s3, unsigned pause_ms, bool tidy, struct fault *fault);
+
 /* Wait as retry says.  False when there shall be no other attempt: without a fault when its time is
  * over, with ERR_STOPPED when the run was stopped and the call does not tidy up. */
 bool s3_pause(struct s3 *s3, struct retry *retry, bool timeout, uint64_t wish_ms, bool tidy,

@@ -9,7 +9,8 @@
 #include "s3/s3_request.h"
 #include "s3/xml.h"
 
-enum { ABORTS_MAX = 3 }; /* a part in flight may outlive an abort, hardly two */
+/* A part in flight may outlive an abort; ours was cut off, and the store finds its end soon. */
+enum { ABORTS_MAX = 4, ABORT_PAUSE_MS = 50 };
 
 bool
 s3_upload_begin(struct s3 *s3, const char *key, struct s3_upload *upload, struct fault *fault)
@@ -178,7 +179,11 @@ upload_lives(struct s3 *s3, const struct s3_upload *upload)
 bool
 s3_upload_abort(struct s3 *s3, const struct s3_upload *upload, struct fault *fault)
 {
-    for (unsigned i = 0; i < ABORTS_MAX; i++) {
+    unsigned pause_ms = ABORT_PAUSE_MS;
+
+    for (unsigned i = 0; i < ABORTS_MAX; i++, pause_ms *= 4) {
+        if (i > 0 && !s3_rest(s3, pause_ms / 4, true, fault))
+            break;
         struct s3_call call = {
             .permission = "s3:AbortMultipartUpload",
             .method = "DELETE",

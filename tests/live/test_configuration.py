@@ -81,7 +81,7 @@ WRONG_PLACES = [
     ids=["-".join("%s=%s" % item for item in case[0].items()) for case in WRONG],
 )
 def test_a_wrong_variable(variables, phrases):
-    result = tool.run("dump", timeout=10, **dict(GOOD, **variables))
+    result = tool.run("dump", timeout=60, **dict(GOOD, **variables))
     tool.refused(result, tool.CONFIGURATION, *phrases)
     assert result.out == ""
 
@@ -92,7 +92,7 @@ def test_a_wrong_variable(variables, phrases):
     ids=["-".join("%s=%s" % item for item in case[0].items()) for case in WRONG_S3],
 )
 def test_a_wrong_variable_of_s3(variables, phrases):
-    result = tool.run("dump", timeout=10, **dict(S3, **variables))
+    result = tool.run("dump", timeout=60, **dict(S3, **variables))
     tool.refused(result, tool.CONFIGURATION, *phrases)
     assert "hush" not in result.err
 
@@ -105,7 +105,7 @@ def test_variables_of_s3_do_not_matter_without_it(small, store):
 @pytest.mark.parametrize("url, phrase", WRONG_PLACES, ids=[case[0] for case in WRONG_PLACES])
 def test_a_place_that_is_no_store(url, phrase):
     variables = {name: value for name, value in S3.items() if name != "REPLICA_TO"}
-    result = tool.run("list", timeout=10, **dict(variables, REPLICA_FROM=url))
+    result = tool.run("list", timeout=60, **dict(variables, REPLICA_FROM=url))
     tool.refused(result, tool.CONFIGURATION, phrase)
     assert "hush" not in result.err
 
@@ -119,9 +119,9 @@ def test_a_class_that_cannot_be_read_back():
 
 def test_memory_counts_what_s3_keeps_in_flight():
     """Parts wait in memory until the store has them; too little says how much it takes."""
-    result = tool.run("dump", timeout=10, **dict(S3, REPLICA_MEMORY="16MiB"))
+    result = tool.run("dump", timeout=60, **dict(S3, REPLICA_MEMORY="16MiB"))
     tool.refused(result, tool.CONFIGURATION, "REPLICA_MEMORY", "need 27 MiB")
-    result = tool.run("dump", timeout=10, **dict(GOOD, REPLICA_MEMORY="16MiB"))
+    result = tool.run("dump", timeout=60, **dict(GOOD, REPLICA_MEMORY="16MiB"))
     assert result.code == tool.SOURCE
 
 

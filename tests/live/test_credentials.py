@@ -48,12 +48,13 @@ def noise(server):
 
 
 def world(strict, bucket, **more):
-    """How to reach the bucket, without any key."""
+    """How to reach the bucket, without any key.  A busy machine may need more than the second that the metadata has."""
     return {
         "REPLICA_TO": "s3://" + bucket.name,
         "AWS_REGION": bucket.region,
         "AWS_ENDPOINT_URL_S3": strict.endpoint,
         "REPLICA_LOG_LEVEL": "debug",
+        "AWS_METADATA_SERVICE_TIMEOUT": 10,
         **more,
     }
 
@@ -167,7 +168,7 @@ def test_keys_are_renewed_before_they_run_out(noise, strict, s3_bucket, places):
     places.seconds = 4
 
     def wait_for_half(_):
-        half = places.issued[-1].expires - 2 + 0.1
+        half = places.issued[-1].expires - 1
         while time.time() < half:
             time.sleep(0.05)
 
@@ -219,7 +220,8 @@ def test_keys_in_files_are_rotated(noise, strict, s3_bucket, s3_ring, tmp_path):
                      AWS_SECRET_ACCESS_KEY_FILE=paths["secret"], AWS_SESSION_TOKEN_FILE=paths["token"])
     result = tool.succeed(tool.run("dump", REPLICA_FROM=noise.url(), **settings))
     assert len(keys) == 2
-    assert refused_keys(bucket) <= {(403, "InvalidAccessKeyId")}
+    # Another upload may meet the old keys, or one new file and two old ones.
+    assert refused_keys(bucket) <= {(403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"), (400, "InvalidToken")}
     assert_sound(bucket)
     assert_silent(result, [text for key in keys for text in (key.secret, key.token)])
 
@@ -250,6 +252,8 @@ def test_keys_in_the_environment_cannot_be_renewed(noise, strict, s3_bucket, s3_
 def test_a_place_that_fails_for_a_moment(place, kind, times, strict, s3_bucket, places, token_path):
     places.fail(place, kind, times)
     settings = from_bucket(world(strict, s3_bucket(), **places.settings(place.replace("-token", ""), token_path)))
+    if kind == "hang":
+        settings["AWS_METADATA_SERVICE_TIMEOUT"] = None
     tool.succeed(tool.run("list", **settings))
     assert len(places.asked(place)) == (times if place == "metadata-token" else times + 1)
 
@@ -263,7 +267,10 @@ def test_a_place_that_fails_for_a_moment(place, kind, times, strict, s3_bucket, 
 ])
 def test_a_place_that_fails(place, kind, sentence, strict, s3_bucket, places, token_path):
     places.fail(place, kind, 99)
-    result = tool.run("list", **from_bucket(world(strict, s3_bucket(), **places.settings(place, token_path))))
+    settings = from_bucket(world(strict, s3_bucket(), **places.settings(place, token_path)))
+    if kind == "hang":
+        settings["AWS_METADATA_SERVICE_TIMEOUT"] = None
+    result = tool.run("list", **settings)
     tool.refused(result, tool.STORE, sentence, "for credentials")
     assert_silent(result, places.secrets())
     assert result.seconds < 20
@@ -311,7 +318,8 @@ def at_home(binary):
     """Runs inside a network namespace; prints what became of each of AT_HOME."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for address in ADDRESSES:
-        subprocess.run(["ip", "address", "add", address, "dev", "lo"], check=True)
+        at_once = ["nodad"] if ":" in address else []  # else the address is not yet one for a moment
+        subprocess.run(["ip", "address", "add", address, "dev", "lo"] + at_once, check=True)
     tool.binary, ring, results = binary, keyring.KeyRing(), []
     places = aws_endpoints.Places(ring)
     for address in ADDRESSES:

@@ -275,6 +275,7 @@ def test_the_limits_of_the_container_are_seen(podman):
 def at_work(podman, name, **more):
     """A dump in a container whose source never answers; yields its process on this machine."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         variables = {
             "REPLICA_FROM": "postgres://a@127.0.0.1:%d/b?sslmode=disable" % silent.getsockname()[1],
             "REPLICA_TO": "file:///nowhere",
@@ -318,12 +319,10 @@ def test_it_has_no_right_at_all(podman):
 
 def test_as_the_first_process_it_hears_a_signal(podman):
     with at_work(podman, "signalled") as (process, _):
-        begin = time.monotonic()
         podman.do("kill", "--signal", "TERM", "signalled")
         code = process.wait(30)
         said = process.stderr.read().decode()
     assert code == 128 + signal.SIGTERM, said
-    assert time.monotonic() - begin < 10
 
 
 def test_the_exit_code_is_replica_s(podman):

@@ -14,6 +14,7 @@ import subprocess
 import pytest
 import yaml
 
+import servers
 import tool
 from servers import ROOT
 
@@ -73,14 +74,9 @@ def validator():
     home = os.path.join(ROOT, "build", "kubernetes")
     python = shutil.which("python3")
     if not os.path.exists(os.path.join(home, "kubernetes_validate")):
-        done = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--target", home, VALIDATOR],
-            capture_output=True,
-            timeout=180,
-        )
-        if done.returncode != 0:
-            shutil.rmtree(home, ignore_errors=True)
-            pytest.skip("pip could not bring %s: %s" % (VALIDATOR, done.stderr.decode()[-200:]))
+        reason = servers.bring([python, "-m", "pip", "install", "--quiet", "--target", home, VALIDATOR], home)
+        if reason is not None:
+            pytest.skip("pip could not bring %s: %s" % (VALIDATOR, reason))
 
     def validate(some):
         done = subprocess.run(

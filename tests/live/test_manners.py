@@ -150,7 +150,7 @@ def test_a_live_line_on_a_terminal(small, store):
 
 def test_a_line_every_ten_seconds_elsewhere(small, store):
     with proxy.between(small.server.port, rate=100e3) as line:
-        timer = threading.Timer(11.5, line.free)
+        timer = threading.Timer(15, line.free)
         timer.start()
         result = tool.succeed(
             tool.run("dump", REPLICA_FROM=small.url(port=line.port), REPLICA_TO=store.url)

@@ -8,15 +8,15 @@ import pytest
 import compare
 import tool
 
-# Every value is one of a kind, so that finding it means finding the original.
+# Every value is one of a kind and long, so that finding it, whatever is drawn, means finding the original.
 SENTINELS = '''
 CREATE SCHEMA "Odd ""schema""";
 CREATE TABLE "Odd ""schema"""."My.Table" (id integer PRIMARY KEY, "First name" text, keep text, "e.mail" varchar(60) UNIQUE,
-    phone text, card text, born date, seen timestamptz, amount numeric(14,2), pin integer, code char(20), secret text,
+    phone text, card text, born date, seen timestamptz, amount numeric(14,2), pin bigint, code char(20), secret text,
     letter text, note text);
 INSERT INTO "Odd ""schema"""."My.Table" SELECT n, 'fn' || md5('f' || n), 'kept' || n, 'em' || md5('e' || n) || '@post.example',
     '+33' || (611000000000 + n * 7919), (4000000000000000 + n * 104729::bigint)::text, date '1900-01-01' + n,
-    timestamptz '1950-01-01 01:02:03.456789+00' + n * interval '1 hour', 700000000000 + n + 0.37, 1700000000 + n,
+    timestamptz '1950-01-01 01:02:03.456789+00' + n * interval '1 hour', 700000000000 + n + 0.37, 7000000000000000000 + n,
     'cd' || substr(md5('c' || n), 1, 18), 'se' || md5('s' || n) || E'\\t\\n\\\\', 'le' || md5('l' || n),
     CASE WHEN n % 3 = 0 THEN NULL ELSE 'no' || md5('n' || n) END
     FROM generate_series(1, 3000) AS n;

@@ -27,9 +27,8 @@ def dump_fails(url, store, code, *phrases, **variables):
 
 
 def test_nobody_listens(small, store):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    dump_fails(small.url(port=port), store, tool.SOURCE, "127.0.0.1", str(port))
+    with proxy.nobody() as port:
+        dump_fails(small.url(port=port), store, tool.SOURCE, "127.0.0.1", str(port))
 
 
 def test_the_host_has_no_address(small, store):
@@ -57,7 +56,7 @@ def test_a_server_that_never_answers(small, store):
             tool.SOURCE,
             "127.0.0.1",
         )
-        assert result.seconds < 15
+        assert result.seconds < 60
 
 
 @pytest.fixture(scope="session")
@@ -174,9 +173,8 @@ def restore_fails(store, url, *phrases, **variables):
 
 
 def test_an_unreachable_destination(small_store_original, target):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    restore_fails(small_store_original, target.url(port=port), str(port))
+    with proxy.nobody() as port:
+        restore_fails(small_store_original, target.url(port=port), str(port))
 
 
 def test_a_destination_with_a_wrong_password(small_store_original, target):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ import tool
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 ENDS_WITHIN = 10
+WAITS = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
 
 
 def stopped(process, number, code):
@@ -30,13 +32,12 @@ def nothing_left(store):
     assert [name for name in store.files() if name.endswith((".zst", ".sql", ".tmp"))] == []
 
 
-def no_session_left(database):
-    """The server is not left working for nobody."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    deadline = time.monotonic() + 5
-    while database.server.sql(query % database.name) != "0":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def has_begun(store):
+    """Wait until something of the dump is in the store."""
+    deadline = time.monotonic() + 15
+    while not store.files():
+        assert time.monotonic() < deadline, "nothing comes into the store"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number, code", SIGNALS)
@@ -45,10 +46,10 @@ def test_in_the_middle_of_a_dump(big, store, number, code):
     with proxy.between(source.server.port, rate=30e6) as line:
         process = tool.start("dump", REPLICA_FROM=source.url(port=line.port), REPLICA_TO=store.url)
         line.wait_passed(15e6)
-        assert store.files(), "the first volume should be on its way"
+        has_begun(store)
         stopped(process, number, code)
     nothing_left(store)
-    no_session_left(source)
+    source.sessions_end()
 
 
 @pytest.mark.parametrize("number, code", SIGNALS)
@@ -61,7 +62,7 @@ def test_in_the_middle_of_a_restore(big, store, target, number, code):
         )
         line.wait_passed(10e6)
         stopped(process, number, code)
-    no_session_left(target)
+    target.sessions_end()
     tool.restore(store, target, REPLICA_CLEAN="yes")
 
 
@@ -79,14 +80,11 @@ def locked(database, table):
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    query = (
-        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND locktype = 'relation'"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = '%s')" % database.name
+    database.eventually(
+        "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+        " AND locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        "t",
     )
-    deadline = time.monotonic() + 10
-    while database.sql(query) == "0":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     try:
         yield
     finally:
@@ -101,7 +99,7 @@ def test_while_waiting_for_a_lock(databases, server, store):
     source.sql("CREATE TABLE busy (a integer)")
     with locked(source, "busy"):
         process = tool.start("dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url)
-        time.sleep(1)
+        source.eventually(WAITS, "t")
         assert process.poll() is None
         stopped(process, signal.SIGTERM, 143)
     nothing_left(store)
@@ -112,7 +110,7 @@ def test_a_lock_that_is_given_back_in_time(databases, server, store):
     source.sql("CREATE TABLE busy (a integer); INSERT INTO busy VALUES (1)")
     with locked(source, "busy"):
         process = tool.start("dump", REPLICA_FROM=source.url(), REPLICA_TO=store.url)
-        time.sleep(1)
+        source.eventually(WAITS, "t")
         assert process.poll() is None
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
@@ -128,17 +126,13 @@ def test_while_a_statement_of_the_restore_runs(databases, server, store, target)
         CREATE INDEX ON slow (nap(a))""" % source.name)
     tool.dump(source, store)
     process = tool.start("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url())
-    deadline = time.monotonic() + 20
-    while (
-        target.sql(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX%'"
-        )
-        == "0"
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    target.eventually(
+        "SELECT count(*) > 0 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'CREATE INDEX%'",
+        "t",
+    )
     stopped(process, signal.SIGTERM, 143)
-    no_session_left(target)
+    target.sessions_end()
 
 
 def test_while_nobody_reads_the_export(shop, store):
@@ -146,6 +140,7 @@ def test_while_nobody_reads_the_export(shop, store):
     read_end, write_end = os.pipe()
     process = tool.start("export", stdout=write_end, REPLICA_FROM=store.url, REPLICA_TO="stdout:")
     os.close(write_end)
+    assert select.select([read_end], [], [], 30)[0], "the export does not begin"
     time.sleep(0.5)
     stopped(process, signal.SIGTERM, 143)
     os.close(read_end)

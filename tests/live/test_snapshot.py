@@ -3,6 +3,7 @@
 import threading
 import time
 
+import proxy
 import tool
 
 WRITER = """
@@ -78,13 +79,15 @@ def test_timeouts_of_the_server_do_not_end_a_dump(databases, server, store):
     source = databases(server)
     source.sql(
         """CREATE TABLE t (a text); INSERT INTO t SELECT repeat('x', 1000) FROM generate_series(1, 200000);
-        ALTER DATABASE "%s" SET statement_timeout = '50ms';
-        ALTER DATABASE "%s" SET idle_in_transaction_session_timeout = '50ms';
+        ALTER DATABASE "%s" SET statement_timeout = '2s';
+        ALTER DATABASE "%s" SET idle_in_transaction_session_timeout = '2s';
         ALTER DATABASE "%s" SET lock_timeout = '1ms'"""
         % ((source.name,) * 3)
     )
-    tool.dump(source, store)
-    assert store.manifest()["rows"] == 200000
+    with proxy.between(server.port, rate=40e6) as line:
+        result = tool.run("dump", REPLICA_FROM=source.url(port=line.port), REPLICA_TO=store.url, REPLICA_JOBS=1)
+        tool.succeed(result)
+    assert store.manifest()["rows"] == 200000 and result.seconds > 4
 
 
 def test_settings_of_the_database_do_not_change_the_text(databases, server, store, target):

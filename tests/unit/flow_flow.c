@@ -437,7 +437,7 @@ teardown(void **state)
 int
 main(void)
 {
-    alarm(300); /* a deadlock is a failure */
+    alarm(580); /* a deadlock is a failure */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_threads),
         cmocka_unit_test(test_shapes),

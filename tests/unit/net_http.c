@@ -930,11 +930,11 @@ test_deadlines(void **state)
 
     fault = (struct fault){0};
     config.idle_ms = 20000;
-    question.total_ms = 200;
+    question.total_ms = 1000;
     open_site(script_trickle, NULL);
     assert_true(http_send(http, &question, &fault));
     assert_false(read_body(&body, 4096));
-    check_failed(TROUBLE_TIMEOUT, "was over, 0.2 s after the request began");
+    check_failed(TROUBLE_TIMEOUT, " s after the request began");
     bytes_free(&body);
     close_site();
 }

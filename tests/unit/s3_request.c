@@ -109,7 +109,7 @@ test_attempts_are_counted(void **state)
 
     PLAY(turns, 1, false, &fault);
     assert_int_equal(fault.err, ERR_STORE);
-    assert_says(fault, ": 503 SlowDown (Because.), after 3 attempts in 0.");
+    assert_says(fault, ": 503 SlowDown (Because.), after 3 attempts in ");
 
     const struct turn cut[] = {{.asks = "PUT ", .way = SCRIPT_CUT}};
     struct s3_config once = {.attempts_max = 1,
@@ -497,7 +497,7 @@ test_stop(void **state)
     uint64_t begun_ms = clock_ms();
     PLAY(turns, 1, false, &fault);
     assert_int_equal(fault.err, ERR_STOPPED);
-    assert_true(clock_ms() - begun_ms < 5000);
+    assert_true(clock_ms() - begun_ms < 20000);
 }
 
 /* After that nothing is begun but what tidies up; that goes on, also when it was under way. */
@@ -554,7 +554,7 @@ test_stop_without_keys(void **state)
     stop_request(&script.stop, 0);
     uint64_t begun_ms = clock_ms();
     assert_false(s3_delete(s3, keys, 1, &fault));
-    assert_true(clock_ms() - begun_ms < S3_TIDY_MS / 2);
+    assert_true(clock_ms() - begun_ms < S3_TIDY_MS);
     assert_int_equal(fault.err, ERR_STOPPED);
     s3_close(s3);
     script_end(&script);
@@ -680,7 +680,7 @@ test_unreachable(void **state)
     assert_false(s3_put(s3, "k", "x", 1, NULL, NULL, NULL, &fault));
     assert_int_equal(fault.err, ERR_STORE);
     assert_says(fault, "connection refused");
-    assert_says(fault, ", after 3 attempts in 0.");
+    assert_says(fault, ", after 3 attempts in ");
     s3_close(s3);
     stop_free(&script.stop);
 }

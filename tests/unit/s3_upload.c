@@ -227,6 +227,36 @@ test_abort(void **state)
     script_free(&script);
 }
 
+/* What was cut off takes the store a while to notice: it is given a second, then named. */
+static void
+test_abort_outlived(void **state)
+{
+    (void) state;
+    static const struct turn turns[] = {
+        {.asks = "DELETE /bucket/k?uploadId=", .status = 204},
+        {.asks = "GET /bucket/k?uploadId=", .status = 200, .body = "<ListPartsResult/>"},
+        {.asks = "DELETE /bucket/k?uploadId=", .status = 204},
+        {.asks = "GET /bucket/k?uploadId=", .status = 200, .body = "<ListPartsResult/>"},
+        {.asks = "DELETE /bucket/k?uploadId=", .status = 204},
+        {.asks = "GET /bucket/k?uploadId=", .status = 200, .body = "<ListPartsResult/>"},
+        {.asks = "DELETE /bucket/k?uploadId=", .status = 204},
+        {.asks = "GET /bucket/k?uploadId=", .status = 200, .body = "<ListPartsResult/>"},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3_config config = script_config(&script);
+    struct s3 *s3 = script_client(&script, &config);
+    struct fault fault = {0};
+
+    uint64_t begun_ms = clock_ms();
+    assert_false(s3_upload_abort(s3, &known, &fault));
+    assert_true(clock_ms() - begun_ms >= 1000);
+    assert_says(fault, "lives on although it was aborted 4 times");
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
 int
 main(void)
 {
@@ -237,6 +267,7 @@ main(void)
         cmocka_unit_test(test_refused_complete),
         cmocka_unit_test(test_begin_fails),
         cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_abort_outlived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
