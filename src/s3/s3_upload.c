@@ -10,7 +10,8 @@
 #include "s3/xml.h"
 
 /* A part in flight may outlive an abort; ours was cut off, and the store finds its end soon. */
-enum { ABORTS_MAX = 4, ABORT_PAUSE_MS = 50 };
+static const unsigned abort_pauses_ms[] = {50, 200, 800};
+enum { ABORTS_MAX = 1 + sizeof abort_pauses_ms / sizeof *abort_pauses_ms };
 
 bool
 s3_upload_begin(struct s3 *s3, const char *key, struct s3_upload *upload, struct fault *fault)
@@ -179,10 +180,10 @@ upload_lives(struct s3 *s3, const struct s3_upload *upload)
 bool
 s3_upload_abort(struct s3 *s3, const struct s3_upload *upload, struct fault *fault)
 {
-    unsigned pause_ms = ABORT_PAUSE_MS;
+    unsigned aborts = 0;
 
-    for (unsigned i = 0; i < ABORTS_MAX; i++, pause_ms *= 4) {
-        if (i > 0 && !s3_rest(s3, pause_ms / 4, true, fault))
+    for (; aborts < ABORTS_MAX; aborts++) {
+        if (aborts > 0 && !s3_rest(s3, abort_pauses_ms[aborts - 1], true, fault))
             break;
         struct s3_call call = {
             .permission = "s3:AbortMultipartUpload",
@@ -203,6 +204,6 @@ s3_upload_abort(struct s3 *s3, const struct s3_upload *upload, struct fault *fau
             return true;
     }
     return fault_set(fault, ERR_STORE,
-                     "the upload of %s into %s lives on although it was aborted %d times",
-                     upload->key, s3_endpoint_text(s3), ABORTS_MAX);
+                     "the upload of %s into %s lives on although it was aborted %u times",
+                     upload->key, s3_endpoint_text(s3), aborts);
 }
