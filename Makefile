@@ -262,8 +262,8 @@ cover: $(call unit_programs,cover) ## how much of each file the unit tests reach
 # ---- the rest -----------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: $(OUT)/replica ## replica beside its peers, in turn: BENCH_ONLY, BENCH_ROUNDS, BENCH_SCALE (docs/benchmarks.md)
-	@bash bench/peers.sh
+bench: $(OUT)/replica ## replica beside its peers, in turn: BENCH_ONLY, BENCH_ROUNDS, BENCH_SCALE, BENCH_BEFORE (docs/benchmarks.md)
+	@[ "$$BENCH_PEERS" = no ] || bash bench/peers.sh
 	@python3 -B bench/run.py
 
 .PHONY: bench-1tb

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import shutil
 
-from settings import CPUS, REPLICA, RULES, WORK, replica_commands
+from settings import BEFORE, CPUS, REPLICA, RULES, WORK, replica_commands
 
 
 @dataclasses.dataclass
@@ -162,6 +162,15 @@ def replica_restore(case):
     return Job([[REPLICA, "restore"]], {
         "REPLICA_FROM": f"file://{case.input}/replica", "REPLICA_TO": case.target.uri("target"),
         "REPLICA_JOBS": str(case.jobs), "REPLICA_PROGRESS": "no"})
+
+
+def before(contender):
+    """The same by the replica of BENCH_BEFORE: what a change costs or brings, side by side."""
+    def build(case):
+        job = contender.build(case)
+        [[_, *words]] = job.commands
+        return dataclasses.replace(job, commands=[[BEFORE, *words]])
+    return dataclasses.replace(contender, name=f"{contender.name}_before", title=f"{contender.title}, before", build=build)
 
 
 def pg_restore(analyze):

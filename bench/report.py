@@ -49,7 +49,8 @@ def row(result, contender, point, bases):
     def values(value):
         return figures.by_round(runs, contender, value, point)
 
-    ratios = [cell(figures.ratio(values(figures.wall), figures.by_round(runs, base, figures.wall, point)), 2) for base in bases]
+    ratios = [cell(figures.ratio(values(figures.wall), figures.by_round(runs, base or f"{contender}_before", figures.wall, point)), 2)
+              for base in bases]
     stored = 100 * median(run["stored"] for run in found) / found[0]["copy_bytes"] if found[0]["stored"] else None
     title = result["titles"][contender] + (" (wrong: " + found[0]["wrong"] + ")" if found[0].get("wrong") else "")
     return [title, figures.spread(values(figures.wall).values(), 2), *ratios,
@@ -74,7 +75,10 @@ def table(result):
             what = how if point is None else f"{result['point']} {point}; {how}" if isinstance(point, str) else \
                 f"{point:g} {result['point']}; {how}"
             shown = [base for base in bases if figures.contenders(result["runs"], point).count(base)]
-            yield from head([what, "wall s", *[f"× {plain(result['titles'][base])}".replace("|", "\\|") for base in shown],
+            titles = [f"× {plain(result['titles'][base])}".replace("|", "\\|") for base in shown]
+            if any(name.endswith("_before") for name in names):
+                shown, titles = [*shown, None], [*titles, "× before"]
+            yield from head([what, "wall s", *titles,
                              "COPY MB/s", "client CPU s/GB", "server CPU s/GB", "peak MB", "stored, % of COPY", "rounds"])
             for name in group:
                 yield "| " + " | ".join(row(result, name, point, shown)) + " |"

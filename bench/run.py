@@ -151,7 +151,8 @@ class Results:
     def __init__(self, suite, source):
         self.path = os.path.join(RESULTS, f"{suite.name}.json")
         key = {"scale": settings.SCALE, "rounds": settings.ROUNDS, "slow_rounds": settings.SLOW_ROUNDS, "sizes": settings.SIZES,
-               "replica": settings.sha256_file(settings.REPLICA), "server": source.key(), "format": 1}
+               "replica": settings.sha256_file(settings.REPLICA),
+               "before": settings.BEFORE and settings.sha256_file(settings.BEFORE), "server": source.key(), "format": 1}
         self.kept = {}
         if os.path.exists(self.path):
             with open(self.path) as file:

@@ -7,6 +7,8 @@ BENCH_SCALE     1 is the size that docs/benchmarks.md names: 5 M wide rows, 1.7 
 BENCH_SIZES     the sizes of the suite size, in GB at scale 1: 1,2,4,8,16
 BENCH_PUBLISH   yes: figures and plots go to docs/, as make bench-docs does
 REPLICA_BINARY  build/replica
+BENCH_BEFORE    another replica's executable, that of the commit before: it runs beside each of ours, in turn
+BENCH_PEERS     no: only replica itself, and the one before
 """
 
 import contextlib
@@ -33,6 +35,8 @@ SCALE = float(os.environ.get("BENCH_SCALE") or 1)
 SIZES = [float(size) for size in (os.environ.get("BENCH_SIZES") or "1,2,4,8,16").replace(",", " ").split()]
 ONLY = (os.environ.get("BENCH_ONLY") or "").replace(",", " ").split()
 PUBLISH = os.environ.get("BENCH_PUBLISH") == "yes"
+BEFORE = os.environ.get("BENCH_BEFORE") or ""
+PEERS_TOO = os.environ.get("BENCH_PEERS") != "no"
 
 RULES = """public.people.last_name  random
 public.people.email      email

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 
 import data
-from contenders import (ZSTD, ZSTD2, Case, Contender, age, greenmask_dump, greenmask_restore, pg_dump, pg_dump_directory,
+from contenders import (ZSTD, ZSTD2, Case, Contender, age, before, greenmask_dump, greenmask_restore, pg_dump, pg_dump_directory,
                         pg_dump_psql, pg_restore, pgcopydb, pgstream, raw, replica_copy, replica_dump, replica_restore)
-from settings import CLIENT_CPU, REPLICA, RULES, SCALE, SERVER_CPU, SIZES, WORK, Failure, sha256_file
+from settings import (BEFORE, CLIENT_CPU, PEERS_TOO, REPLICA, RULES, SCALE, SERVER_CPU, SIZES, WORK, Failure,
+                      sha256_file)
 
 PARTED = {"client": tuple(CLIENT_CPU), "server": tuple(SERVER_CPU)}
 OURS = {"ours": True, "needs": ("zstd",)}
@@ -175,6 +176,22 @@ SUITES = [
     Suite("size", "Against size", sizes, [PLAIN, RAW, ZSTD_PIPE], "GB"),
     Suite("memory", "Memory over time", wide, MEMORY),
 ]
+
+
+
+def with_before(contenders):
+    """Each of ours followed by the one before, when there is one; the peers only where they are wanted."""
+    found = []
+    for contender in contenders:
+        if contender.ours or PEERS_TOO:
+            found.append(contender)
+        if contender.ours and BEFORE:
+            found.append(before(contender))
+    return found
+
+
+for suite in SUITES:
+    suite.contenders = with_before(suite.contenders)
 
 
 def rounds_of(suite, contender, rounds, slow_rounds):

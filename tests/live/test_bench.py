@@ -1,6 +1,7 @@
 """What the benchmark says of its figures is what they are: ratios within rounds, and targets."""
 
 import os
+import subprocess
 import sys
 
 from servers import ROOT
@@ -74,3 +75,26 @@ def test_a_suite_that_was_not_run_again_keeps_its_section():
     assert [line.split(" | ")[:3] for line in new["Targets"][2:]] == [
         ["| small", "2,000 small tables: wall, × pg_dump -Fc", "0.50 ×"], ["| copy", "of old", "1 ×"]
     ]
+
+
+def test_a_change_stands_beside_the_executable_before_it():
+    """BENCH_BEFORE gives each of ours a twin that runs in the same rounds, and a column of ratios to it."""
+    code = (
+        "import suites; [print(c.name, c.ours) for c in next(s for s in suites.SUITES if s.name == 'small').contenders];"
+        "case = suites.Case(type('S', (), {'uri': lambda self, name: name})(), None, {'database': 'd'});"
+        "print(suites.SUITES[2].contenders[1].build(case).commands)"
+    )
+    environment = {**os.environ, "BENCH_BEFORE": "/an/older/replica", "BENCH_PEERS": "no"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=os.path.join(ROOT, "bench"), env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["plain2 True", "plain2_before True", "[['/an/older/replica', 'dump']]"], done.stderr
+    measured = runs(plain2=[1, 3], plain2_before=[2, 3])
+    for run in measured:
+        run.update(rss=1e6, server=1, stored=5)
+    result = {
+        "suite": "small", "runs": measured, "pinned": dict.fromkeys(("plain2", "plain2_before"), "2 CPUs"),
+        "titles": {"plain2": "ours", "plain2_before": "ours, before"},
+    }
+    head, _, ours, older, _ = report.table(result)
+    assert "| × before |" in head and ours.split(" | ")[2] == "0.75" and older.split(" | ")[2] == "–"
