@@ -15,6 +15,8 @@ check_destination(struct check *check, struct text *said, struct fault *fault)
     if (!restore_connect(restore, &restore->conn, fault))
         return false;
     check_describe(said, &restore->conn);
+    if (!restore_unclaimed(restore, fault))
+        return false;
 
     const char *dumped = restore->manifest.server_version;
     if (dumped != NULL && strtol(dumped, NULL, 10) > restore->conn.server_version / 10000) {

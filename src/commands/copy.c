@@ -285,7 +285,8 @@ copy_command(struct copy *copy, struct fault *fault)
     restore->manifest = dump->manifest;
     restore->memory = dump->memory;
     restore->workers = dump->memory.jobs;
-    if (!restore_connect(restore, &restore->conn, fault) || !ends_differ(copy, fault))
+    if (!restore_connect(restore, &restore->conn, fault) || !ends_differ(copy, fault) ||
+        !restore_claim(restore, fault))
         return false;
     log_info("copying %s (PostgreSQL %s, %s) into %s (PostgreSQL %s): %zu tables, %zu rules",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,

@@ -181,7 +181,7 @@ restore_command(struct restore *restore, struct fault *fault)
     memory_log(&restore->memory, LOG_INFO);
     restore->workers = restore->memory.jobs;
     size_t tables = restore_plan(restore);
-    if (!restore_connect(restore, &restore->conn, fault))
+    if (!restore_connect(restore, &restore->conn, fault) || !restore_claim(restore, fault))
         return false;
     log_info("restoring %s (%s, PostgreSQL %s, %s) into %s (PostgreSQL %s)", restore->manifest.name,
              restore->manifest.database, restore->manifest.server_version,

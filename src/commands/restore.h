@@ -2,6 +2,7 @@
  *
  *     restore.c         the way of the bytes: objects, volumes, workers
  *     restore_look.c    is the dump there and whole?  before the destination is touched
+ *     restore_claim.c   the destination is one run's alone
  *     restore_empty.c   is the destination empty?  REPLICA_CLEAN makes it so
  *     restore_load.c    which worker loads what, and whether frozen
  *     restore_sql.c     statements of pre-data, data and post-data
@@ -52,6 +53,19 @@ struct restore {
 /* Connect to the destination, in the encoding of the dump.  restore->conn comes first; all others
  * go to the server that it has reached. */
 bool restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault);
+
+/* The advisory lock that a run holds at its destination from before the first change to its end: an
+ * advisory lock is one database's, asks for no right, and goes with its session, so a run that is
+ * killed lets go.  The bytes of "replica", then 1; as pg_locks shows it, classid 1919250540 and
+ * objid 1768120577. */
+#define RESTORE_CLAIM 0x7265706c69636101
+
+/* Hold the destination for this run, on restore->conn.  ERR_LOCKED when another run does and does
+ * not end within three seconds. */
+bool restore_claim(struct restore *restore, struct fault *fault);
+
+/* The same refusal where another run holds it now, without holding it. */
+bool restore_unclaimed(struct restore *restore, struct fault *fault);
 
 /* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).  The
  * largest one is opened, too, which an archived one can't be (ERR_STORE).  objects receives how
