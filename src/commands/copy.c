@@ -248,7 +248,7 @@ copy_walk(struct copy *copy, struct fault *fault)
         return false;
     dump_gather(dump);
     restore->manifest = dump->manifest;
-    return restore_check(restore, fault);
+    return restore_check(restore, fault) && restore_last(restore, fault);
 }
 
 static void
@@ -310,6 +310,7 @@ copy_run(const struct env *env, struct stop *stop, struct fault *fault)
     pg_dump_close(&copy.dump.pg_dump);
     pg_close(&copy.dump.leader);
     pg_close(&copy.restore.conn);
+    text_free(&copy.restore.last);
     pthread_mutex_destroy(&copy.dump.lock);
     arena_free(&copy.dump.arena);
     arena_free(&copy.restore.arena);

@@ -2,6 +2,7 @@
  *
  *     store         manifest  pre-data.sql   1.sql 2.sql …      data.sql   post-data.sql
  *     destination   empty?    CREATE …       COPY, by workers   setval …   indexes, keys, …  count
+ *                                                                               event triggers
  *
  * The first statement, row or checksum that fails ends it.  A volume's rows become visible only
  * once its checksum was right. */
@@ -150,7 +151,8 @@ restore_walk(struct restore *restore, struct fault *fault)
            restore_sql(restore, &manifest->pre_data, false, fault) &&
            restore_thaws(restore, fault) && crew_run(&crew, restore->workers, fault) &&
            data_restore(restore, fault) &&
-           restore_sql(restore, &manifest->post_data, true, fault) && restore_check(restore, fault);
+           restore_sql(restore, &manifest->post_data, true, fault) &&
+           restore_check(restore, fault) && restore_last(restore, fault);
 }
 
 static void
@@ -202,6 +204,7 @@ restore_run(const struct env *env, struct stop *stop, struct fault *fault)
     bool done = restore_command(&restore, fault);
 
     pg_close(&restore.conn);
+    text_free(&restore.last);
     if (restore.store != NULL)
         store_close(restore.store);
     arena_free(&restore.arena);

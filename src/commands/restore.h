@@ -47,6 +47,7 @@ struct restore {
     struct load *queue;           /* what to load, of the largest tables first */
     size_t queue_count;
     struct thaws thaws;           /* tables that can't be loaded frozen */
+    struct text last;             /* statements that come after everything else */
     struct progress progress;
 };
 
@@ -118,6 +119,10 @@ bool restore_sql(struct restore *restore, const struct manifest_object *object, 
 /* A runner of statements on the restore's connections, some of them beside each other when parallel
  * is set; script.h. */
 struct script *restore_script(struct restore *restore, bool parallel, struct fault *fault);
+
+/* Make the event triggers, which would fire for what else there is to do, and change what is
+ * counted. */
+bool restore_last(struct restore *restore, struct fault *fault);
 
 /* Count the rows of every table against the manifest, and ANALYZE. */
 bool restore_check(struct restore *restore, struct fault *fault);

@@ -44,6 +44,7 @@ restore_script(struct restore *restore, bool parallel, struct fault *fault)
         .argument = restore,
         .owners = restore->env->owners,
         .privileges = restore->env->privileges,
+        .last = &restore->last,
     };
     return script_begin(&config, fault);
 }
@@ -91,4 +92,11 @@ restore_sql(struct restore *restore, const struct manifest_object *object, bool 
     }
     return done ||
            fault_because(fault, "while restoring %s/%s", restore->manifest.name, object->name);
+}
+
+bool
+restore_last(struct restore *restore, struct fault *fault)
+{
+    return script_last(&restore->conn, &restore->last, fault) ||
+           fault_because(fault, "while restoring the event triggers");
 }

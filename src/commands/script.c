@@ -12,6 +12,7 @@
 #include "commands/sort_memory.h"
 #include "flow/flow.h"
 #include "pg/sql_kind.h"
+#include "pg/sql_target.h"
 
 enum {
     SHOWN_BYTES = 160,       /* of a failed statement */
@@ -274,6 +275,8 @@ script_statement(void *argument, const char *sql, struct fault *fault)
 
     if (!script_wants(config->owners, config->privileges, sql))
         return true;
+    if (sql_is_event_trigger(sql))
+        return sql_last_add(config->last, sql, '\0', fault);
     if (script->helpers_count > 0 && (facts.kind == SQL_INDEX || facts.kind == SQL_KEY ||
                                       facts.kind == SQL_FOREIGN_KEY))
         return script_beside(script, sql, &facts, fault);
@@ -356,4 +359,16 @@ script_end(struct script *script, const struct fault *walked, struct fault *faul
     pthread_mutex_destroy(&script->lock);
     free(script);
     return fault->err == ERR_NONE;
+}
+
+bool
+script_last(struct pg_session *conn, struct text *last, struct fault *fault)
+{
+    const char *sql = text_of(last), *end = sql + last->size;
+    bool done = true;
+
+    for (; done && sql < end; sql += strlen(sql) + 1)
+        done = statement_run(conn, sql, fault);
+    text_free(last);
+    return done;
 }

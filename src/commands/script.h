@@ -8,6 +8,7 @@
  *     FOREIGN KEY      ┬─ once all of those are done: those of other tables beside each other
  *     FOREIGN KEY      ┘
  *     COMMENT ON …     waits until all of them are done, then alone
+ *     EVENT TRIGGER …  kept for the very end: they fire for what comes behind them
  *
  * pg_dump orders its statements so that each finds what it needs before it; a run of neighbours
  * that only build indexes needs nothing of each other, nor does one of foreign keys.
@@ -19,6 +20,7 @@
 #ifndef COMMANDS_SCRIPT_H
 #define COMMANDS_SCRIPT_H
 
+#include "base/text.h"
 #include "pg/conn.h"
 
 enum { SCRIPT_WAITING_MAX = 256, SCRIPT_HELPERS_MAX = 64 };
@@ -29,6 +31,7 @@ struct script_config {
     bool (*connect)(void *argument, struct pg_session *conn, struct fault *fault);
     void *argument;          /* of connect */
     bool owners, privileges; /* which statements are wanted */
+    struct text *last;       /* those about event triggers are added to it, for script_last() */
 };
 
 struct script;
@@ -43,6 +46,9 @@ bool script_statement(void *script, const char *sql, struct fault *fault);
 /* Wait for what is left.  walked is what the walk of the statements came to: when it was only woken
  * by the stop switch that a failing helper threw, the helper's failure is handed over instead. */
 bool script_end(struct script *script, const struct fault *walked, struct fault *fault);
+
+/* Run what was kept for the end, in its order, and free it. */
+bool script_last(struct pg_session *conn, struct text *last, struct fault *fault);
 
 /* Whether a statement is wanted. */
 bool script_wants(bool owners, bool privileges, const char *sql);

@@ -163,6 +163,21 @@ sql_facts(const char *sql)
     return facts;
 }
 
+/* dumpEventTrigger(), dumpComment(), dumpSecLabel() of pg_dump. */
+bool
+sql_is_event_trigger(const char *sql)
+{
+    static const char *const words[] = {"CREATE EVENT TRIGGER ", "ALTER EVENT TRIGGER ",
+                                        "COMMENT ON EVENT TRIGGER "};
+    const char *label = skip_words(sql, "SECURITY LABEL FOR ");
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (begins(sql, words[i]))
+            return true;
+    label = label == NULL ? NULL : skip_name(label);
+    return skip_words(label, " ON EVENT TRIGGER ") != NULL;
+}
+
 /* Behind what may follow the columns: nothing, or when the constraint is looked at. */
 static const char *
 skip_deferral(const char *at)

@@ -44,6 +44,11 @@ void sql_name_add(struct text *text, const struct sql_name *name);
 /* Look at a statement; the names point into it. */
 struct sql_facts sql_facts(const char *sql);
 
+/* Whether a statement makes an event trigger, or says whose it is, when it fires, what it is for.
+ * These come after everything else: an event trigger fires for what comes behind it, as REFRESH
+ * MATERIALIZED VIEW, which pg_dump writes last; and one for logins for each connection. */
+bool sql_is_event_trigger(const char *sql);
+
 /* Cut a plain SQL_KEY in two, so that its index can be built beside others of its table:
  *
  *     CREATE UNIQUE INDEX c ON t (a, b);   ALTER TABLE ONLY t ADD CONSTRAINT c … USING INDEX c;

@@ -1,6 +1,10 @@
 /* sql_target, sql_filter - see sql_target.h. */
 #include "pg/sql_target.h"
 
+#include <string.h>
+
+#include "pg/sql_kind.h"
+
 static enum step
 sql_target_step(struct stage *stage, struct source_span *source, struct target_span *window,
                 bool last, struct fault *fault)
@@ -40,16 +44,31 @@ sql_target_init(struct sql_target *target, sql_statement_fn *statement, void *ar
     return &target->stage;
 }
 
+bool
+sql_last_add(struct text *last, const char *sql, char behind, struct fault *fault)
+{
+    size_t size = strlen(sql);
+
+    if (size >= SQL_LAST_BYTES_MAX || last->size + size >= SQL_LAST_BYTES_MAX)
+        return fault_set(fault, ERR_INTEGRITY,
+                         "the statements about event triggers take more than %d MiB",
+                         SQL_LAST_BYTES_MAX >> 20);
+    text_add_bytes(last, sql, size);
+    text_add_bytes(last, &behind, 1);
+    return true;
+}
+
 static bool
 sql_filter_statement(void *argument, const char *sql, struct fault *fault)
 {
     struct sql_filter *filter = argument;
-    (void) fault;
 
-    if (filter->keep(filter->argument, sql)) {
-        text_add(&filter->kept, sql);
-        text_add(&filter->kept, "\n");
-    }
+    if (!filter->keep(filter->argument, sql))
+        return true;
+    if (sql_is_event_trigger(sql))
+        return sql_last_add(&filter->last, sql, '\n', fault);
+    text_add(&filter->kept, sql);
+    text_add(&filter->kept, "\n");
     return true;
 }
 
@@ -68,6 +87,7 @@ sql_filter_step(struct stage *stage, struct source_span *source, struct target_s
     } else if (last && !filter->ended) {
         if (!sql_split_end(&filter->split, sql_filter_statement, filter, fault))
             return STEP_FAILED;
+        text_add_bytes(&filter->kept, text_of(&filter->last), filter->last.size);
         filter->ended = true;
     }
     size_t before = target->used;
@@ -86,6 +106,7 @@ sql_filter_free(struct stage *stage)
     struct sql_filter *filter = (struct sql_filter *) stage;
     sql_split_free(&filter->split);
     text_free(&filter->kept);
+    text_free(&filter->last);
 }
 
 static const struct stage_ops sql_filter_ops = {

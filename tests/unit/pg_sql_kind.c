@@ -188,6 +188,31 @@ test_names(void **state)
     check_name("COMMENT ON TABLE t IS 'a';", "");
 }
 
+static void
+test_event_triggers(void **state)
+{
+    static const char *const ours[] = {
+        "CREATE EVENT TRIGGER e ON sql_drop\n   EXECUTE FUNCTION public.f();",
+        "ALTER EVENT TRIGGER \"closed OWNER TO a;\" OWNER TO postgres;",
+        "ALTER EVENT TRIGGER e DISABLE;",
+        "ALTER EVENT TRIGGER e ENABLE REPLICA;",
+        "COMMENT ON EVENT TRIGGER e IS 'why';",
+        "SECURITY LABEL FOR \"a b\" ON EVENT TRIGGER e IS 'x';",
+    };
+    static const char *const others[] = {
+        "", "CREATE TRIGGER e BEFORE DELETE ON t EXECUTE FUNCTION f();", "CREATE EVENT TRIGGER",
+        "COMMENT ON TRIGGER e ON t IS ' ON EVENT TRIGGER ';", "SECURITY LABEL FOR ",
+        "SECURITY LABEL FOR a ON TABLE t IS ' ON EVENT TRIGGER ';", "SECURITY LABEL FOR \"a",
+        "SELECT 'CREATE EVENT TRIGGER ';",
+    };
+    (void) state;
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        assert_true(sql_is_event_trigger(ours[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(sql_is_event_trigger(others[i]));
+}
+
 int
 main(void)
 {
@@ -197,6 +222,7 @@ main(void)
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_event_triggers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,13 +273,17 @@ filter_end(void *context)
 
 static const char filter_text[] =
     "--\n-- a dump\n--\n\n\\restrict x\n\nSET a = 1;\nALTER TABLE a OWNER TO b;\n"
+    "CREATE EVENT TRIGGER e ON ddl_command_end\n   EXECUTE FUNCTION f();\n"
+    "COMMENT ON EVENT TRIGGER e IS 'comes last';\n"
     "CREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\nALTER TABLE c\n ADD d; GRANT x;\n"
     "SELECT 'this one is longer than the windows of 64 bytes, so that it waits in parts';\n"
     "ALTER a;\n\n\\unrestrict x\n";
 static const char filter_expected[] =
     "SET a = 1;\nCREATE TABLE t (\n    a integer, -- kept\n\n    b text\n);\n"
     "GRANT x;\n"
-    "SELECT 'this one is longer than the windows of 64 bytes, so that it waits in parts';\n";
+    "SELECT 'this one is longer than the windows of 64 bytes, so that it waits in parts';\n"
+    "CREATE EVENT TRIGGER e ON ddl_command_end\n   EXECUTE FUNCTION f();\n"
+    "COMMENT ON EVENT TRIGGER e IS 'comes last';\n";
 
 static void
 test_filter_windows(void **state)
