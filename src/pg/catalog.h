@@ -76,7 +76,8 @@ struct catalog {
     struct table *tables;       /* every user table and view, included or not, by schema and name */
     size_t tables_count;
     const char **lost;          /* beginnings of the statements, as pg_dump writes them, that would
-                                   fail without a table that is not included: foreign keys to it,
+                                   fail without a table that is not included, or without the rows
+                                   of one that is: foreign keys to it,
                                    its place in a publication, rules, policies and functions that
                                    use it */
     size_t lost_count;
@@ -110,8 +111,9 @@ bool selection_apply(struct pg_session *conn, const struct selection *selection,
 bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault);
 
-/* Run a query to which the tables and views that are not included are known as missing(oid),
- * and with all that goes with them as gone(class, oid).  As pg_query. */
+/* Run a query to which the tables and views that are not included are known as missing(oid), and
+ * with all that goes with them as gone(class, oid); tables whose rows are not copied, included or
+ * not, as bare(oid).  As pg_query. */
 PGresult *lost_query(struct pg_session *conn, const struct catalog *catalog, const char *doing,
                      const char *query, struct fault *fault);
 

@@ -1,4 +1,5 @@
-/* lost - the statements of the schema that would fail without a table that is left out (catalog.h).
+/* lost - the statements of the schema that would fail without a table that is left out, or without
+ * its rows (catalog.h).
  *
  * Each is named by its beginning, as pg_dump writes it (pg_dump.c).  fmtId() of fe_utils quotes as
  * pg_dump does, since pg_dump uses it; it keeps static state, so this runs on one thread only,
@@ -43,6 +44,14 @@ lost_query(struct pg_session *conn, const struct catalog *catalog, const char *d
         text_addf(&sql, "%s%u", comma, catalog->tables[i].oid);
         comma = ",";
     }
+    text_add(&sql, "}'::oid[])), bare(oid) AS (SELECT unnest('{");
+    comma = "";
+    for (size_t i = 0; i < catalog->tables_count; i++) {
+        if (catalog->tables[i].copied || catalog->tables[i].kind != 'r')
+            continue;
+        text_addf(&sql, "%s%u", comma, catalog->tables[i].oid);
+        comma = ",";
+    }
     text_addf(&sql, "}'::oid[]))%s%s", gone_sql, query);
     PGresult *result = pg_query(conn, doing, text_of(&sql), fault);
     text_free(&sql);
@@ -56,11 +65,36 @@ lost_add(struct arena *arena, struct catalog *catalog, const char *beginning)
     catalog->lost[catalog->lost_count++] = beginning;
 }
 
-/* dumpConstraint(): a foreign key whose target is not here. */
-static const char keys_sql[] =
-    "SELECT c.conrelid, c.conname FROM pg_catalog.pg_constraint c WHERE c.contype = 'f'"
-    " AND c.confrelid IN (SELECT oid FROM missing)"
-    " AND c.conrelid NOT IN (SELECT oid FROM missing) ORDER BY c.oid";
+/* A relation's own oid and those of all its partitions. */
+#define FAMILY(relation) \
+    "(SELECT " relation " AS oid UNION SELECT relid::oid FROM" \
+    " pg_catalog.pg_partition_tree(" relation ")) AS f"
+
+/* dumpConstraint() writes a key once, for the topmost table that has it: what it has become for the
+ * partitions at either end follows from that.  It can't be made when the table that it refers to is
+ * not here, and need not hold when rows of it are not, be it those of one partition, while the rows
+ * that refer to them are. */
+#define KEYS \
+    "SELECT * FROM (SELECT c.conrelid, c.conname, coalesce((SELECT" \
+    " 'the table that it refers to is left out'" \
+    "  FROM missing m WHERE m.oid = c.confrelid AND e.objid IS NULL), (SELECT" \
+    "  min(format('it may refer to rows of %s.%s, which are left out', n.nspname, t.relname))" \
+    "  FROM " FAMILY("c.confrelid") " JOIN bare b ON b.oid = f.oid" \
+    "  JOIN pg_catalog.pg_class t ON t.oid = f.oid" \
+    "  JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace" \
+    "  WHERE c.convalidated AND EXISTS (SELECT FROM " FAMILY("c.conrelid") \
+    "   JOIN pg_catalog.pg_class t ON t.oid = f.oid AND t.relkind = 'r'" \
+    "   WHERE f.oid NOT IN (SELECT oid FROM bare)))) AS why, e.objid IS NOT NULL AS of_extension" \
+    " FROM pg_catalog.pg_constraint c LEFT JOIN pg_catalog.pg_depend e ON e.objid = c.conrelid" \
+    "  AND e.classid = 'pg_catalog.pg_class'::regclass AND e.deptype = 'e'" \
+    " WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid NOT IN (SELECT oid FROM missing)" \
+    " ORDER BY c.oid) AS k WHERE k.why IS NOT NULL AND "
+
+static const char keys_sql[] = KEYS "NOT k.of_extension";
+
+/* They are there before the rows come. */
+static const char extension_keys_sql[] =
+    "SELECT k.conname, k.conrelid::regclass, k.why FROM (" KEYS "k.of_extension) AS k LIMIT 1";
 
 static void
 add_key(struct arena *arena, struct catalog *catalog, const struct table *table,
@@ -72,8 +106,8 @@ add_key(struct arena *arena, struct catalog *catalog, const struct table *table,
     lost_add(arena, catalog, arena_print(arena, "ALTER TABLE %s%s\n    ADD CONSTRAINT %s",
                                          table->kind == 'p' ? "" : "ONLY ", qualified, key));
     lost_add(arena, catalog, arena_print(arena, "COMMENT ON CONSTRAINT %s ON %s", key, qualified));
-    log_info("leaving out foreign key %s of %s.%s: its target is left out", values[1],
-             table->schema, table->name);
+    log_info("leaving out foreign key %s of %s.%s: %s", values[1], table->schema, table->name,
+             values[2]);
 }
 
 /* dumpPublicationTable(): pg_dump adds a table to its publications even when it leaves it out. */
@@ -236,6 +270,22 @@ refuse_needed(struct pg_session *conn, const struct catalog *catalog, struct fau
     return fault->err == ERR_NONE;
 }
 
+static bool
+refuse_extension_keys(struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
+{
+    PGresult *result = lost_query(conn, catalog, "find extensions' keys to skipped rows",
+                                  extension_keys_sql, fault);
+
+    if (PQntuples(result) > 0)
+        fault_set(fault, ERR_CONFIG,
+                  "foreign key %s of %s, which an extension makes, can't hold: %s; leave out the "
+                  "rows of %s, too (REPLICA_SKIP_DATA)",
+                  PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), PQgetvalue(result, 0, 2),
+                  PQgetvalue(result, 0, 1));
+    PQclear(result);
+    return fault->err == ERR_NONE;
+}
+
 bool
 lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
           struct fault *fault)
@@ -243,5 +293,5 @@ lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (!kind_find(&kinds[i], conn, arena, catalog, fault))
             return false;
-    return refuse_needed(conn, catalog, fault);
+    return refuse_needed(conn, catalog, fault) && refuse_extension_keys(conn, catalog, fault);
 }

@@ -93,6 +93,15 @@ all_is_taken(const struct catalog *catalog)
     return true;
 }
 
+static bool
+all_rows_are_taken(const struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        if (catalog->tables[i].kind == 'r' && !catalog->tables[i].copied)
+            return false;
+    return true;
+}
+
 /* A view cannot be made without one of the tables under it. */
 static bool
 drop_views(struct pg_session *conn, struct catalog *catalog, struct fault *fault)
@@ -121,6 +130,8 @@ selection_apply(struct pg_session *conn, const struct selection *selection, stru
         return false;
     mark_tables(selection, catalog);
     take_views(selection, catalog);
-    return all_is_taken(catalog) || (drop_views(conn, catalog, fault) &&
-                                     lost_find(conn, arena, catalog, fault));
+    bool all = all_is_taken(catalog);
+    if (!all && !drop_views(conn, catalog, fault))
+        return false;
+    return (all && all_rows_are_taken(catalog)) || lost_find(conn, arena, catalog, fault);
 }
