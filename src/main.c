@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/tame.h"
 #include "commands/commands.h"
 #include "net/trust.h"
 
@@ -71,17 +72,22 @@ termination_write(const char *sentences)
 static int
 fail(const char *sentences, int status)
 {
-    const char *at = sentences;
+    struct text all = {0}, one = {0};
 
-    for (;;) {
+    for (const char *at = sentences; *at != '\0'; at += *at == '\n') {
         size_t length = strcspn(at, "\n");
-        if (length > 0)
-            log_error("%.*s", (int) length, at);
-        if (at[length] == '\0')
-            break;
-        at += length + 1;
+        text_clear(&one);
+        text_add_bytes(&one, at, length);
+        at += length;
+        if (length == 0)
+            continue;
+        log_error("%s", text_of(&one));
+        text_add(&all, all.size == 0 ? "" : "\n");
+        text_add_tame(&all, text_of(&one));
     }
-    termination_write(sentences);
+    termination_write(text_of(&all));
+    text_free(&all);
+    text_free(&one);
     return status;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/tame.h"
+
 static const struct {
     const char *name;
     int exit_status;
@@ -21,11 +23,21 @@ static const struct {
 static void
 mark_cut(char *text)
 {
-    size_t at = FAULT_TEXT_MAX - 4;
+    size_t at = strnlen(text, FAULT_TEXT_MAX - 4);
 
     while (at > 0 && (text[at] & 0xc0) == 0x80)
         at--;
     memcpy(text + at, "...", 4);
+}
+
+/* Sentences are made of words of others: names, and what servers say. */
+static void
+sentence_add(struct fault *fault, size_t used, const char *said, bool cut)
+{
+    bool whole = tame_copy(fault->text + used, sizeof fault->text - used, said);
+
+    if (cut || !whole)
+        mark_cut(fault->text);
 }
 
 bool
@@ -36,11 +48,28 @@ fault_set(struct fault *fault, enum err err, const char *format, ...)
     if (fault->err != ERR_NONE)
         return false;
 
+    char said[FAULT_TEXT_MAX];
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(fault->text, sizeof fault->text, format, args);
+    int length = vsnprintf(said, sizeof said, format, args);
     va_end(args);
-    if (length >= FAULT_TEXT_MAX)
+    sentence_add(fault, 0, said, length >= FAULT_TEXT_MAX);
+    fault->err = err;
+    return false;
+}
+
+bool
+fault_set_lines(struct fault *fault, enum err err, const char *lines)
+{
+    assert(err != ERR_NONE);
+
+    if (fault->err != ERR_NONE)
+        return false;
+    size_t size = strlen(lines);
+    bool cut = size >= sizeof fault->text;
+    memcpy(fault->text, lines, cut ? FAULT_TEXT_MAX - 1 : size);
+    fault->text[cut ? FAULT_TEXT_MAX - 1 : size] = '\0';
+    if (cut)
         mark_cut(fault->text);
     fault->err = err;
     return false;
@@ -59,12 +88,12 @@ fault_because(struct fault *fault, const char *format, ...)
     }
     memcpy(fault->text + used, ", ", 3);
 
+    char said[FAULT_TEXT_MAX];
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(fault->text + used + 2, sizeof fault->text - used - 2, format, args);
+    int length = vsnprintf(said, sizeof said, format, args);
     va_end(args);
-    if (used + 2 + (size_t) length >= sizeof fault->text)
-        mark_cut(fault->text);
+    sentence_add(fault, used + 2, said, length >= FAULT_TEXT_MAX);
     return false;
 }
 

@@ -5,7 +5,8 @@
  * turns its kind into the exit status (err.def).
  *
  * Sentences are lowercase, without a full stop, name real values and units, and never hold a
- * secret.
+ * secret.  They are one line: what commands a terminal or ends a line is escaped (tame.h), since
+ * names and servers' words are in them.
  *
  * Life:   a zeroed struct fault is "no fault".  Nothing to free.
  * Limits: a sentence is cut, visibly with "...", at FAULT_TEXT_MAX - 1 bytes.
@@ -33,6 +34,10 @@ struct fault {
  * `return fault_set(fault, ERR_STORE, "unable to ...")` reads as what it is. */
 bool fault_set(struct fault *fault, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Record a failure that has a line for each of several mistakes.  Their words of others are tame
+ * already (text_add_tame), for here a newline is ours.  Always returns false. */
+bool fault_set_lines(struct fault *fault, enum err err, const char *lines);
 
 /* Add where it happened: the sentence becomes "<sentence>, <format>", as in ", while dumping x".
  * Without a recorded failure it does nothing.  Always returns false. */

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/tame.h"
+
 struct reader {
     struct arena *arena;
     const char *start, *at, *end;
@@ -11,39 +13,6 @@ struct reader {
     const char *what;
     struct fault *fault;
 };
-
-/* Bytes of the valid UTF-8 sequence at `at`, 1..4; 0 when there is none.  The ranges of the second
- * byte shut out overlong forms, surrogates and what lies above U+10FFFF (RFC 3629). */
-static size_t
-utf8_size(const char *at, const char *end)
-{
-    const unsigned char *byte = (const unsigned char *) at;
-    unsigned char low = 0x80, high = 0xbf;
-    size_t size;
-
-    if (byte[0] < 0x80)
-        return 1;
-    if (byte[0] < 0xc2 || byte[0] > 0xf4)
-        return 0;
-    size = byte[0] < 0xe0 ? 2 : byte[0] < 0xf0 ? 3 : 4;
-    if ((size_t) (end - at) < size)
-        return 0;
-
-    if (byte[0] == 0xe0)
-        low = 0xa0;
-    else if (byte[0] == 0xed)
-        high = 0x9f;
-    else if (byte[0] == 0xf0)
-        low = 0x90;
-    else if (byte[0] == 0xf4)
-        high = 0x8f;
-    if (byte[1] < low || byte[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if (byte[i] < 0x80 || byte[i] > 0xbf)
-            return 0;
-    return size;
-}
 
 static bool
 refuse(const struct reader *reader, const char *why)
@@ -180,7 +149,8 @@ string_read(struct reader *reader, const char **text, size_t *size)
                 return false;
             continue;
         }
-        size_t bytes = utf8_size(reader->at, reader->end);
+        unsigned point;
+        size_t bytes = utf8_read(reader->at, reader->end, &point);
         if (bytes == 0)
             return refuse(reader, "a byte stands that is no utf-8");
         memcpy(out, reader->at, bytes);
@@ -437,20 +407,22 @@ json_get_bool(const struct json *object, const char *name, bool fallback)
     return value->type == JSON_TRUE;
 }
 
+/* A document is also read as it stands, on a terminal: what commands one is escaped, although only
+ * C0 must be. */
 static void
-add_ascii(struct text *text, char c)
+add_point(struct text *text, const char *at, size_t size, unsigned point)
 {
     static const char controls[] = "\b\f\n\r\t", letters[] = "bfnrt";
-    const char *control = c == '\0' ? NULL : strchr(controls, c);
+    const char *control = point == 0 || point >= 0x20 ? NULL : strchr(controls, (int) point);
 
-    if (c == '"' || c == '\\')
-        text_addf(text, "\\%c", c);
+    if (point == '"' || point == '\\')
+        text_addf(text, "\\%c", (char) point);
     else if (control != NULL)
         text_addf(text, "\\%c", letters[control - controls]);
-    else if ((unsigned char) c < 0x20)
-        text_addf(text, "\\u%04x", (unsigned) c);
+    else if (point_is_wild(point))
+        text_addf(text, "\\u%04x", point);
     else
-        text_add_bytes(text, &c, 1);
+        text_add_bytes(text, at, size);
 }
 
 static void
@@ -460,11 +432,10 @@ add_string(struct text *text, const char *string, bool keep_bytes)
 
     text_add(text, "\"");
     for (const char *at = string; at < end;) {
-        size_t size = utf8_size(at, end);
-        if (size == 1)
-            add_ascii(text, *at);
-        else if (size > 1)
-            text_add_bytes(text, at, size);
+        unsigned point;
+        size_t size = utf8_read(at, end, &point);
+        if (size > 0)
+            add_point(text, at, size, point);
         else if (keep_bytes)
             text_addf(text, "\\udc%02x", (unsigned char) *at);
         else
@@ -478,6 +449,22 @@ void
 json_add_string(struct text *text, const char *string)
 {
     add_string(text, string, false);
+}
+
+void
+json_add_document(struct text *text, const char *data, size_t size)
+{
+    const char *end = data + size;
+
+    for (const char *at = data; at < end;) {
+        unsigned point;
+        size_t taken = utf8_read(at, end, &point);
+        if (taken > 0 && point_is_wild(point) && strchr("\t\n\r", (int) point) == NULL)
+            text_addf(text, "\\u%04x", point);
+        else
+            text_add_bytes(text, at, taken == 0 ? 1 : taken);
+        at += taken == 0 ? 1 : taken;
+    }
 }
 
 void

@@ -60,9 +60,14 @@ bool json_get_number(const struct json *object, const char *name, uint64_t *valu
 /* The value as a boolean, or fallback when it is missing or no boolean. */
 bool json_get_bool(const struct json *object, const char *name, bool fallback);
 
-/* Add a string with its quotes; control characters escaped; invalid UTF-8 bytes become \ufffd.
+/* Add a string with its quotes; what tame.h calls wild is escaped; bytes that are no UTF-8 become
+ * \ufffd.
  * For people: what was read back need not be what was written. */
 void json_add_string(struct text *text, const char *string);
+
+/* Add a document that json_parse() took, with what commands a terminal written as an escape.  That
+ * can only stand in strings, so the document stays the same. */
+void json_add_document(struct text *text, const char *data, size_t size);
 
 /* Add a string with its quotes so that json_parse() gives back the same bytes, whichever. */
 void json_add_bytes(struct text *text, const char *string);

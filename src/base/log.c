@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/tame.h"
 #include "base/text.h"
 
 enum { LIVE_LINE_MAX = 256 };
@@ -52,19 +53,26 @@ write_all(const char *data, size_t size)
     }
 }
 
-/* Names come from databases: they must not steer the terminal that shows them.  In UTF-8 the second
- * set of control characters, U+0080 to U+009F, begins with C2. */
+/* A message that was cut does not end inside a character. */
 static void
-tame(char *message)
+tail_drop(char *message, size_t size)
 {
-    for (; *message != '\0'; message++) {
-        unsigned char byte = (unsigned char) *message;
-        if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f)
-            *message = '?';
-        else if (byte == 0xc2 && (unsigned char) message[1] >= 0x80 &&
-                 (unsigned char) message[1] < 0xa0)
-            *message++ = '?', *message = '?';
-    }
+    while (size > 0 && ((unsigned char) message[size - 1] & 0xc0) == 0x80)
+        size--;
+    message[size > 0 && ((unsigned char) message[size - 1] & 0x80) != 0 ? size - 1 : size] = '\0';
+}
+
+static void
+add_text(struct text *out, const char *time, enum log_level level, const char *message)
+{
+    if (!log_is_live())
+        text_addf(out, "%s %-7s ", time, level_names[level]);
+    else if (level <= LOG_WARNING)
+        text_addf(out, "\r\033[K%s: ", level_names[level]);
+    else
+        text_add(out, "\r\033[K");
+    text_add_tame(out, message);
+    text_add(out, "\n");
 }
 
 static void
@@ -84,21 +92,16 @@ log_line(enum log_level level, const char *format, ...)
     char message[LOG_LINE_MAX], time[32];
     va_list args;
     va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
+    if (vsnprintf(message, sizeof message, format, args) >= LOG_LINE_MAX)
+        tail_drop(message, LOG_LINE_MAX - 1);
     va_end(args);
     clock_text(time, clock_epoch_ms());
 
     struct text out = {0};
-    if (sink.format == LOG_TEXT)
-        tame(message);
     if (sink.format == LOG_JSON)
         add_json(&out, time, level, message);
-    else if (!log_is_live())
-        text_addf(&out, "%s %-7s %s\n", time, level_names[level], message);
-    else if (level <= LOG_WARNING)
-        text_addf(&out, "\r\033[K%s: %s\n", level_names[level], message);
     else
-        text_addf(&out, "\r\033[K%s\n", message);
+        add_text(&out, time, level, message);
 
     pthread_mutex_lock(&sink.lock);
     if (log_is_live() && sink.live[0] != '\0')
@@ -116,8 +119,7 @@ log_live(const char *line)
 
     char out[LIVE_LINE_MAX + 8];
     pthread_mutex_lock(&sink.lock);
-    snprintf(sink.live, sizeof sink.live, "%s", line);
-    tame(sink.live);
+    tame_copy(sink.live, sizeof sink.live, line);
     int size = snprintf(out, sizeof out, "\r\033[K%s", sink.live);
     write_all(out, (size_t) size);
     pthread_mutex_unlock(&sink.lock);

@@ -2,10 +2,11 @@
  *
  * Text:  "2026-11-21T09:26:00.123Z info  dumped public.film: 1000 rows, 12.0 KiB"
  * JSON:  {"time":"...","level":"info","message":"..."}, one object a line.
+ * A message is one line and commands no terminal, whoever's words are in it (tame.h).
  * On a terminal, text lines stand without the time, and a live progress line is kept below them.
  *
  * Life:   log_init once, before threads; without it, text at level info.
- * Limits: a line is cut at LOG_LINE_MAX bytes.  Never pass a secret.
+ * Limits: a message is cut at LOG_LINE_MAX bytes.  Never pass a secret.
  * Threads: any; one lock, a leaf; every line is one write(2). */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

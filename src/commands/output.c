@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/tame.h"
+
 enum { GAP = 2 };
 
 struct output_cell {
@@ -39,32 +41,16 @@ characters(const char *text)
     return count;
 }
 
-static const char *
-escaped(struct arena *arena, const char *value)
-{
-    struct text text = {0};
-
-    for (const char *at = value; *at != '\0'; at++) {
-        unsigned char c = (unsigned char) *at;
-        if (c == '\n' || c == '\t')
-            text_add(&text, c == '\n' ? "\\n" : "\\t");
-        else if (c < 0x20 || c == 0x7f)
-            text_addf(&text, "\\x%02x", c);
-        else
-            text_add_bytes(&text, at, 1);
-    }
-    const char *copy = arena_text(arena, text_of(&text));
-    text_free(&text);
-    return copy;
-}
-
 static void
 cell_add(struct output *output, const char *value)
 {
     struct output_cell *cell = arena_take(&output->arena, sizeof *cell);
+    struct text text = {0};
 
-    cell->text = escaped(&output->arena, value);
+    text_add_tame(&text, value);
+    cell->text = arena_text(&output->arena, text_of(&text));
     cell->width = characters(cell->text);
+    text_free(&text);
     if (output->last == NULL)
         output->first = cell;
     else

@@ -30,8 +30,8 @@ struct output {
 /* Start a table.  layout has 1 .. OUTPUT_COLUMNS_MAX letters and outlives the table. */
 void output_begin(struct output *output, const char *layout);
 
-/* Add the next cell, as printf does.  Control characters are shown as \n, \t, \x1b, so that a name
- * with a newline stays in its line and none can command the terminal. */
+/* Add the next cell, as printf does.  Words of others are tame in it (tame.h): a name with a
+ * newline stays in its line, and none can command the terminal. */
 void output_cell(struct output *output, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

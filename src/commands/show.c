@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "commands/commands.h"
 #include "commands/memory.h"
 #include "commands/open_store.h"
@@ -113,20 +114,24 @@ add_manifest(struct text *text, const struct manifest *manifest)
     add_tables(text, manifest);
 }
 
-/* The stored bytes themselves, read a second time: what a tool gets must be what the store holds.
- */
+/* The stored bytes, read a second time: what a tool gets must be what the store holds.  Only what
+ * would command a terminal is written as JSON's escape for it. */
 static bool
 add_stored(struct text *text, struct store *store, const struct manifest *manifest,
            struct fault *fault)
 {
     struct arena arena = {0};
     const char *name = arena_print(&arena, "%s/manifest.json", manifest->name);
+    struct text stored = {0};
     bool found = false;
-    bool ok = store_read(store, name, MANIFEST_BYTES_MAX, text, &found, fault);
+    bool ok = store_read(store, name, MANIFEST_BYTES_MAX, &stored, &found, fault);
 
     if (ok && !found)
         ok = fault_set(fault, ERR_STORE, "%s was removed from %s while it was shown", name,
                        store->url);
+    if (ok)
+        json_add_document(text, text_of(&stored), stored.size);
+    text_free(&stored);
     arena_free(&arena);
     return ok;
 }

@@ -75,7 +75,7 @@ arguments_read(struct env *env, char *const *arguments)
     }
     if (extra != NULL) {
         env->markdown = false;
-        env_mistake(env, "%s is one argument too many; all but the command is said by variables",
+        env_mistake(env, "unexpected argument %s: all but the command is said by variables",
                     env_shown(env, NULL, env_place_safe(&env->arena, extra)));
     }
     return true;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/tame.h"
 #include "env/env_table.h"
 
 /* Of a wrong value; a whole file of rules in a sentence helps nobody. */
@@ -35,7 +36,7 @@ env_mistake(struct env *env, const char *format, ...)
     va_end(args);
     if (env->mistakes.size > 0)
         text_add(&env->mistakes, "\n");
-    text_add(&env->mistakes, sentence);
+    text_add_tame(&env->mistakes, sentence);
 }
 
 const char *
@@ -48,12 +49,10 @@ env_shown(struct env *env, const struct env_row *row, const char *value)
 
     size_t size = strlen(value);
     bool cut = size > SHOWN_BYTES_MAX;
-    char *shown = arena_print(&env->arena, "'%.*s%s'", cut ? SHOWN_BYTES_MAX : (int) size, value,
-                              cut ? "..." : "");
-    for (char *c = shown; *c != '\0'; c++)
-        if ((unsigned char) *c < 0x20 || *c == 0x7f)
-            *c = '?';
-    return shown;
+    if (cut)
+        for (size = SHOWN_BYTES_MAX; ((unsigned char) value[size] & 0xc0) == 0x80 && size > 0;)
+            size--;
+    return arena_print(&env->arena, "'%.*s%s'", (int) size, value, cut ? "..." : "");
 }
 
 const char *

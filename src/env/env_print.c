@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "base/tame.h"
 #include "env/env_table.h"
 
 enum {
@@ -59,7 +60,10 @@ add_lines(const char *value, size_t indent, struct text *text)
 {
     for (;;) {
         size_t length = strcspn(value, "\n");
-        text_add_bytes(text, value, length);
+        struct text line = {0};
+        text_add_bytes(&line, value, length);
+        text_add_tame(text, text_of(&line));
+        text_free(&line);
         if (value[length] == '\0')
             return;
         text_add(text, "\n");

@@ -238,7 +238,7 @@ patterns_read(struct arena *arena, const char *what, const char *text, struct pa
 
     bool good = mistakes.size == 0;
     if (!good)
-        fault_set(fault, ERR_CONFIG, "%s", text_of(&mistakes));
+        fault_set_lines(fault, ERR_CONFIG, text_of(&mistakes));
     text_free(&mistakes);
     return good;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "base/tame.h"
 #include "transform/rule.h"
 
 enum {
@@ -25,8 +26,10 @@ mistakes_add(struct mistakes *mistakes, unsigned line, const char *written, cons
 {
     struct text one = {0};
 
-    text_addf(&one, "%s%s line %u (%s): %s", mistakes->count > 0 ? "\n" : "", variable, line,
-              written, what);
+    text_addf(&one, "%s%s line %u (", mistakes->count > 0 ? "\n" : "", variable, line);
+    text_add_tame(&one, written);
+    text_add(&one, "): ");
+    text_add_tame(&one, what);
     mistakes->count++;
     if (mistakes->left_off > 0 ||
         (mistakes->count > 1 && mistakes->text.size + one.size > MISTAKES_BYTES_MAX))
@@ -44,7 +47,7 @@ mistakes_close(struct mistakes *mistakes, struct fault *fault)
     if (mistakes->left_off > 0)
         text_addf(&mistakes->text, "\nand %zu more mistakes", mistakes->left_off);
     if (!good)
-        fault_set(fault, ERR_CONFIG, "%s", text_of(&mistakes->text));
+        fault_set_lines(fault, ERR_CONFIG, text_of(&mistakes->text));
     text_free(&mistakes->text);
     return good;
 }

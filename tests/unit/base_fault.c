@@ -18,6 +18,23 @@ test_first_wins(void **state)
     assert_string_equal(fault.text, "unable to put part 7, while dumping film");
 }
 
+/* Names and servers' words can't end the line or command a terminal; a list of ours has lines. */
+static void
+test_tame(void **state)
+{
+    (void) state;
+    struct fault fault = {0}, list = {0};
+
+    fault_set(&fault, ERR_STORE, "no table %s", "a\n2026 info restore done\033[2J\xc2\x9b");
+    fault_because(&fault, "while dumping %s", "b\r\xff");
+    assert_string_equal(fault.text, "no table a\\n2026 info restore done\\x1b[2J\\u009b, while "
+                                    "dumping b\\r\\xff");
+    assert_false(fault_set_lines(&list, ERR_CONFIG, "one\ntwo"));
+    assert_string_equal(list.text, "one\ntwo");
+    assert_false(fault_set_lines(&list, ERR_STORE, "three"));
+    assert_int_equal(list.err, ERR_CONFIG);
+}
+
 static void
 test_hand_over(void **state)
 {
@@ -94,7 +111,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_wins),     cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_cut),            cmocka_unit_test(test_cut_keeps_utf8),
-        cmocka_unit_test(test_exit_statuses),
+        cmocka_unit_test(test_exit_statuses),  cmocka_unit_test(test_tame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

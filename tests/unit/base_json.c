@@ -271,11 +271,17 @@ test_written_form(void **state)
     (void) state;
 
     json_add_string(&text, "a\"\\/\b\f\n\r\t\x01\x7f\xc3\xa9\xff\xe2\x82");
-    assert_string_equal(text_of(&text), "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7f\xc3\xa9"
+    assert_string_equal(text_of(&text), "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u007f\xc3\xa9"
                                         "\\ufffd\\ufffd\\ufffd\"");
+    text_clear(&text);
+    json_add_string(&text, "\xc2\x9b\xc2\xa0\xe2\x80\xa8\xe2\x80\xae");
+    assert_string_equal(text_of(&text), "\"\\u009b\xc2\xa0\\u2028\\u202e\"");
     text_clear(&text);
     json_add_bytes(&text, "\xc3\xa9\xff\xe2\x82\x1f");
     assert_string_equal(text_of(&text), "\"\xc3\xa9\\udcff\\udce2\\udc82\\u001f\"");
+    text_clear(&text);
+    json_add_document(&text, "{\"\xc2\x9b\":\r\n\t\"\x7f\xc3\xa9\\u009b\"}\n", 22);
+    assert_string_equal(text_of(&text), "{\"\\u009b\":\r\n\t\"\\u007f\xc3\xa9\\u009b\"}\n");
     text_free(&text);
 }
 

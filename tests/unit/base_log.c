@@ -54,10 +54,13 @@ test_text(void **state)
     log_info("dumped %s: %d rows", "public.film", 1000);
     log_live("never on a pipe");
     log_warning("evil \033[2J name\a\x7f \xc2\x9b" "2J \xc2\xa0\xc3\x9b\xc2");
+    log_info("a view\n%s", "2026-11-21T09:26:00.123Z info    restore done: all 7 tables");
     const char *text = capture_end();
     assert_false(log_is_live());
     assert_non_null(strstr(text, "Z info    dumped public.film: 1000 rows\n"));
-    assert_non_null(strstr(text, "Z warning evil ?[2J name?? ??2J \xc2\xa0\xc3\x9b\xc2\n"));
+    assert_non_null(strstr(text, "Z warning evil \\x1b[2J name\\x07\\x7f \\u009b2J "
+                                 "\xc2\xa0\xc3\x9b\\xc2\n"));
+    assert_non_null(strstr(text, "Z info    a view\\n2026-11-21T09:26:00.123Z info    restore"));
     assert_null(strstr(text, "shown"));
     assert_null(strstr(text, "never"));
 }
@@ -71,11 +74,13 @@ test_json(void **state)
 
     capture_pipe();
     log_init(LOG_JSON, LOG_DEBUG);
-    log_debug("a \"quoted\"\nname");
+    log_debug("a \"quoted\"\nname \xc2\x9b\x7f\xe2\x80\xae\xff");
     const char *text = capture_end();
     const struct json *line = json_parse(&arena, text, strlen(text), "the line", &fault);
     assert_string_equal(json_get_text(line, "level", ""), "debug");
-    assert_string_equal(json_get_text(line, "message", ""), "a \"quoted\"\nname");
+    assert_string_equal(json_get_text(line, "message", ""),
+                        "a \"quoted\"\nname \xc2\x9b\x7f\xe2\x80\xae\xef\xbf\xbd");
+    assert_non_null(strstr(text, "\\u009b\\u007f\\u202e\\ufffd\""));
     assert_int_equal(strlen(json_get_text(line, "time", "")), 24);
     arena_free(&arena);
 }
@@ -93,6 +98,17 @@ test_long_line(void **state)
     const char *text = capture_end();
     assert_true(strlen(text) < LOG_LINE_MAX + 64);
     assert_int_equal(text[strlen(text) - 1], '\n');
+
+    /* Not cut inside a character, wherever it stands. */
+    for (size_t i = 0; i < 4; i++) {
+        memset(message, 'x', i);
+        for (size_t at = i; at + 4 < sizeof message; at += 4)
+            memcpy(message + at, "𝄞", 4);
+        capture_pipe();
+        log_init(LOG_TEXT, LOG_INFO);
+        log_error("%s", message);
+        assert_null(strchr(capture_end(), '\\'));
+    }
 }
 
 /* On a terminal the live line comes back below every line. */

@@ -18,13 +18,13 @@ tables(void **state)
     output_begin(&table, "lrl");
     output_cells(&table, "name", "rows", "state");
     output_cells(&table, "größe", NULL, "ok");
-    output_cells(&table, "a\nb\t\033[31m");
+    output_cells(&table, "a\nb\t\xc2\x9b" "1m");
     output_cell(&table, "%d", 12345);
     output_cells(&table, "");
     output_end(&table, &text);
     assert_string_equal(text_of(&text), "name             rows  state\n"
                                         "größe               -  ok\n"
-                                        "a\\nb\\t\\x1b[31m  12345  \n");
+                                        "a\\nb\\t\\u009b1m  12345  \n");
     text_clear(&text);
     output_begin(&table, "r");
     output_end(&table, &text);
