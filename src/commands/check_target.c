@@ -70,25 +70,35 @@ check_rights(struct check *check, struct text *said, struct fault *fault)
     return fault->err == ERR_NONE;
 }
 
+static bool
+defaults_tell(struct check *check, struct text *said, struct fault *fault)
+{
+    struct text warning = {0};
+    bool asked = restore_defaults(&check->restore, &warning, fault);
+
+    check->warns = warning.size > 0;
+    text_add(said, check->warns ? text_of(&warning) : "nothing lies there");
+    text_free(&warning);
+    return asked;
+}
+
 /* Under REPLICA_CLEAN restore_empty() would empty it. */
 bool
 check_empty(struct check *check, struct text *said, struct fault *fault)
 {
-    struct restore *restore = &check->restore;
     unsigned long count;
-    char *example;
+    const char *example;
 
-    if (!check->env->clean && !restore_empty(restore, fault))
+    if (!restore_may_empty(&check->restore, &count, &example, fault))
         return false;
-    if (!restore_leftovers(restore, &count, &example, fault))
-        return false;
-    if (count == 0) {
-        text_add(said, "nothing lies there");
-    } else {
+    if (count == 0 && !check->env->clean)
+        return defaults_tell(check, said, fault);
+    check->warns = count > 0;
+    if (count > 0)
         text_addf(said, "REPLICA_CLEAN is set: a restore will drop %lu objects, among them %s",
                   count, example);
-        check->warns = true;
-    }
+    else
+        text_add(said, "nothing lies there");
     return true;
 }
 

@@ -80,9 +80,14 @@ bool restore_look(struct restore *restore, struct fault *fault);
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);
 
-/* Count what a restore would collide with.  example receives one of them, from the arena. */
-bool restore_leftovers(struct restore *restore, unsigned long *count, char **example,
+/* Refuse a destination that may neither stay as it is nor be emptied (ERR_TARGET).  count receives
+ * how much a restore would collide with, example one of it, from the arena. */
+bool restore_may_empty(struct restore *restore, unsigned long *count, const char **example,
                        struct fault *fault);
+
+/* Say which default privileges the destination gives to what a restore creates; nothing when there
+ * are none, which is what a new database has. */
+bool restore_defaults(struct restore *restore, struct text *warning, struct fault *fault);
 
 /* Fill the queue from the manifest.  Returns how many tables have rows to load. */
 size_t restore_plan(struct restore *restore);

@@ -8,7 +8,7 @@
 #include "commands/restore.h"
 
 /* A server sees a moment later that its client was killed. */
-enum { CLAIM_MS = 3000, CLAIM_PAUSE_MS = 50 };
+enum { CLAIM_MS = 3000, CLAIM_PAUSE_MS = 5 };
 
 /* Who holds it, or no row. */
 static bool
