@@ -3,6 +3,7 @@
 
     format_reader.py STORE [DUMP] [--check]            check everything, print the rows of each table
     format_reader.py STORE [DUMP] --rows schema.table  print that table's rows as COPY text
+    format_reader.py STORE [DUMP] --order              print the names of the volumes in the order of loading
 
 STORE is a directory, DUMP the name of one dump; without it, the newest complete one.  Exit status 0 when
 all is well, 1 with a sentence when the dump must be refused.
@@ -30,7 +31,7 @@ CHUNK = 1 << 20
 
 Object = collections.namedtuple("Object", "name stored_bytes plain_bytes rows sha256 number")
 Column = collections.namedtuple("Column", "name type rule")
-Table = collections.namedtuple("Table", "schema name into data rows columns volumes")
+Table = collections.namedtuple("Table", "schema name into late data rows columns volumes")
 
 
 class Refused(Exception):
@@ -109,7 +110,10 @@ def read_table(where, json_object, suffix):
     if "into" in json_object:
         root = member(where, json_object, "into", dict)
         into = text(where, root, "schema"), text(where, root, "name")
-    return Table(schema, name, into, data, rows, columns, volumes)
+    late = member(where, json_object, "late", int) if "late" in json_object else None
+    if late == 0:
+        raise Refused("%s: late is 0" % where)
+    return Table(schema, name, into, late, data, rows, columns, volumes)
 
 
 def suffix_of(compression):
@@ -173,9 +177,16 @@ class Dump:
             raise Refused("%s: an object is named twice" % where)
         if len({(table.schema, table.name) for table in self.tables}) != len(self.tables):
             raise Refused("%s: a table is named twice" % where)
+        places = [table.late for table in self.tables if table.late is not None]
+        if len(set(places)) != len(places):
+            raise Refused("%s: two tables have the same late" % where)
 
     def objects(self):
         return self.scripts + [volume for table in self.tables for volume in table.volumes]
+
+    def loading_order(self):
+        """Tables as they have to be loaded (section 7.1); those without a place may change theirs among each other."""
+        return sorted(self.tables, key=lambda table: table.late or 0)
 
     def table(self, schema, name):
         for table in self.tables:
@@ -304,6 +315,12 @@ def print_rows(dump, wanted):
             sys.stdout.buffer.write(piece)
 
 
+def print_order(dump):
+    for table in dump.loading_order():
+        for volume in table.volumes:
+            print(volume.name)
+
+
 def print_check(dump):
     dump.check()
     for table in sorted(dump.tables):
@@ -320,10 +337,13 @@ def main():
     parser.add_argument("dump", nargs="?")
     parser.add_argument("--check", action="store_true", help="check everything; also the default")
     parser.add_argument("--rows", metavar="SCHEMA.TABLE", help="print the rows of a table as COPY text")
+    parser.add_argument("--order", action="store_true", help="print the volumes in the order of loading")
     options = parser.parse_args()
     try:
         dump = open_dump(options.store, options.dump)
-        if options.check or options.rows is None:
+        if options.order:
+            print_order(dump)
+        if options.check or (options.rows is None and not options.order):
             print_check(dump)
         if options.rows is not None:
             print_rows(dump, os.fsencode(options.rows))

@@ -63,7 +63,7 @@ piece_copy(struct worker *worker, struct copy *copy, struct dump_piece *piece, c
            struct fault *fault)
 {
     const struct load_way way = {
-        .frozen = piece->whole &&
+        .frozen = piece->whole && piece->table->late == 0 &&
                   restore_freezes(&copy->restore, piece->entry, piece->table->bytes),
         .binary = piece_is_binary(copy, piece),
     };
@@ -229,18 +229,31 @@ ends_differ(struct copy *copy, struct fault *fault)
     return lock_differs(copy, fault) && origin_differs(copy, fault);
 }
 
+/* Late tables come when all others are there, and by one connection. */
+static bool
+rows_copy(struct copy *copy, struct fault *fault)
+{
+    struct dump *dump = &copy->dump;
+    struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
+                        .command = copy, .copies = true, .dumps = true,
+                        .jobs_count = dump->early, .begin = worker_join, .job = copy_job};
+    struct crew alone = crew;
+
+    alone.next = dump->early;
+    alone.jobs_count = dump->queued;
+    return crew_run(&crew, dump->memory.jobs, fault) &&
+           (dump->early == dump->queued || crew_run(&alone, 1, fault));
+}
+
 static bool
 copy_walk(struct copy *copy, struct fault *fault)
 {
     struct dump *dump = &copy->dump;
     struct restore *restore = &copy->restore;
-    struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
-                        .command = copy, .copies = true, .dumps = true,
-                        .jobs_count = dump->queued, .begin = worker_join, .job = copy_job};
 
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
-                restore_thaws(restore, fault) && crew_run(&crew, dump->memory.jobs, fault) &&
+                restore_thaws(restore, fault) && rows_copy(copy, fault) &&
                 section_copy(copy, "data", false, fault) &&
                 section_copy(copy, "post-data", true, fault) &&
                 pg_run(&dump->leader, "end the transaction at the source", "COMMIT", fault);
@@ -281,6 +294,7 @@ copy_command(struct copy *copy, struct fault *fault)
         return false;
     memory_log(&dump->memory, LOG_INFO);
     dump_describe(dump);
+    dump->loads = true;
     dump_plan(dump, dump->memory.jobs, &bytes, &tables);
     restore->manifest = dump->manifest;
     restore->memory = dump->memory;

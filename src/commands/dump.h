@@ -49,6 +49,9 @@ struct dump {
     struct dump_piece *queue;       /* what to copy, of the largest table first; those of one table
                                        stand together, in its order */
     size_t queued;
+    bool loads;                     /* what is copied is loaded at once: late tables stand last in
+                                       the queue, in their order */
+    size_t early;                   /* then, how many pieces stand before them */
     _Atomic unsigned volumes;       /* numbers given so far */
     struct progress progress;
 };

@@ -15,6 +15,7 @@ enum {
  * volumes shall be smaller than that; above the second, idle workers would wait too long. */
 static const uint64_t piece_bytes_min = 64ull << 20, piece_bytes_max = 1ull << 30;
 
+/* For a dump, which writes volumes in any order. */
 static int
 by_size(const void *left, const void *right)
 {
@@ -22,6 +23,15 @@ by_size(const void *left, const void *right)
                        *b = *(const struct table *const *) right;
     return a->bytes != b->bytes ? (a->bytes < b->bytes) - (a->bytes > b->bytes)
                                 : (a > b) - (a < b);
+}
+
+/* For a copy, which loads what it reads. */
+static int
+by_place(const void *left, const void *right)
+{
+    const struct table *a = *(const struct table *const *) left,
+                       *b = *(const struct table *const *) right;
+    return a->late != b->late ? (a->late > b->late) - (a->late < b->late) : by_size(left, right);
 }
 
 static void
@@ -33,6 +43,7 @@ entry_fill(struct dump *dump, struct manifest_table *entry, const struct table *
     entry->schema = table->schema;
     entry->name = table->name;
     entry->data = table->copied;
+    entry->late = table->late;
     entry->columns = arena_array(&dump->arena, table->columns_count, sizeof *entry->columns);
     for (size_t i = 0; i < table->columns_count; i++) {
         if (table->columns[i].generated)
@@ -165,13 +176,15 @@ queue_fill(struct dump *dump, unsigned workers, const struct table **tables, siz
 {
     uint64_t all = 0;
 
-    qsort(tables, count, sizeof *tables, by_size);
+    qsort(tables, count, sizeof *tables, dump->loads ? by_place : by_size);
     for (size_t i = 0; i < count; i++)
         all += pieces_of(dump, tables[i], workers, bytes);
     dump->queue = arena_array(&dump->arena, all, sizeof *dump->queue);
     for (size_t i = 0; i < count; i++)
         queue_add(dump, tables[i], entry_of[tables[i] - dump->catalog.tables],
                   pieces_of(dump, tables[i], workers, bytes));
+    while (dump->early < dump->queued && dump->queue[dump->early].table->late == 0)
+        dump->early++;
 }
 
 /* The manifest lists the tables that hold rows by nature, in the catalog's order; the queue holds

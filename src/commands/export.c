@@ -110,14 +110,27 @@ object_export(struct export *export, const struct manifest_object *object, bool 
 }
 
 static bool
+table_export(struct export *export, const struct manifest_table *table, struct fault *fault)
+{
+    bool done = true;
+
+    for (size_t i = 0; i < table->volumes_count && done; i++)
+        done = object_export(export, &table->volumes[i], false, fault);
+    return done;
+}
+
+static bool
 export_walk(struct export *export, struct fault *fault)
 {
     const struct manifest *manifest = &export->manifest;
+    size_t late_count;
+    const struct manifest_table **late = manifest_late(&export->arena, manifest, &late_count);
     bool done = object_export(export, &manifest->pre_data, true, fault);
 
     for (size_t i = 0; i < manifest->tables_count && done; i++)
-        for (size_t j = 0; j < manifest->tables[i].volumes_count && done; j++)
-            done = object_export(export, &manifest->tables[i].volumes[j], false, fault);
+        done = manifest->tables[i].late > 0 || table_export(export, &manifest->tables[i], fault);
+    for (size_t i = 0; i < late_count && done; i++)
+        done = table_export(export, late[i], fault);
     done = done && object_export(export, &manifest->data, true, fault);
     for (size_t i = 0; i < manifest->more_data_count && done; i++)
         done = object_export(export, &manifest->more_data[i], true, fault);

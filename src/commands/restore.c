@@ -139,17 +139,29 @@ data_restore(struct restore *restore, struct fault *fault)
     return done;
 }
 
+/* Late tables come when all others are there, and by one connection. */
+static bool
+rows_restore(struct restore *restore, struct fault *fault)
+{
+    struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop,
+                        .command = restore, .jobs_count = restore->early,
+                        .begin = worker_connect, .job = load_job};
+    struct crew alone = crew;
+
+    alone.next = restore->early;
+    alone.jobs_count = restore->queue_count;
+    return crew_run(&crew, restore->workers, fault) &&
+           (restore->early == restore->queue_count || crew_run(&alone, 1, fault));
+}
+
 static bool
 restore_walk(struct restore *restore, struct fault *fault)
 {
     const struct manifest *manifest = &restore->manifest;
-    struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop,
-                        .command = restore, .jobs_count = restore->queue_count,
-                        .begin = worker_connect, .job = load_job};
 
     return restore_look(restore, fault) && restore_empty(restore, fault) &&
            restore_sql(restore, &manifest->pre_data, false, fault) &&
-           restore_thaws(restore, fault) && crew_run(&crew, restore->workers, fault) &&
+           restore_thaws(restore, fault) && rows_restore(restore, fault) &&
            data_restore(restore, fault) &&
            restore_sql(restore, &manifest->post_data, true, fault) &&
            restore_check(restore, fault) && restore_last(restore, fault);

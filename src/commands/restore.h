@@ -22,7 +22,7 @@ struct load {
     const struct manifest_object *volumes;
     size_t volumes_count;
     bool last;                    /* of its table */
-    bool whole;
+    bool whole;                   /* it may be frozen */
 };
 
 /* Tables whose rows TRUNCATE must not, or may not, remove: sorted. */
@@ -44,8 +44,10 @@ struct restore {
     struct pg_session conn;       /* runs whatever has to be in order */
     struct memory_plan memory;
     unsigned workers;             /* as the plan says */
-    struct load *queue;           /* what to load, of the largest tables first */
+    struct load *queue;           /* what to load, of the largest tables first, the late ones last
+                                     and in their order */
     size_t queue_count;
+    size_t early;                 /* how many of it stand before the late ones */
     struct thaws thaws;           /* tables that can't be loaded frozen */
     struct text last;             /* statements that come after everything else */
     struct progress progress;

@@ -37,13 +37,31 @@ load_add(struct restore *restore, const struct manifest_table *table, size_t fir
         .volumes = &table->volumes[first],
         .volumes_count = count,
         .last = first + count == table->volumes_count,
-        .whole = count == table->volumes_count,
+        .whole = count == table->volumes_count && table->late == 0,
     };
+}
+
+static size_t
+late_plan(struct restore *restore)
+{
+    size_t late_count, count = 0;
+    const struct manifest_table **late = manifest_late(&restore->arena, &restore->manifest,
+                                                       &late_count);
+
+    restore->early = restore->queue_count;
+    for (size_t i = 0; i < late_count; i++) {
+        if (late[i]->volumes_count == 0)
+            continue;
+        load_add(restore, late[i], 0, late[i]->volumes_count);
+        count++;
+    }
+    return count;
 }
 
 /* A table that is no more than a worker's share of all is one worker's: then it can be frozen, and
  * nobody waits for another one's extension of the file.  A larger one would leave the other workers
- * idle in the end, so its volumes are shared out. */
+ * idle in the end, so its volumes are shared out.  Late tables are nobody's share: they are not
+ * frozen, either, for a function that looks at the table itself would see rows of the same COPY. */
 size_t
 restore_plan(struct restore *restore)
 {
@@ -54,10 +72,10 @@ restore_plan(struct restore *restore)
 
     for (size_t i = 0; i < manifest->tables_count; i++) {
         const struct manifest_table *table = &manifest->tables[i];
-        if (table->volumes_count == 0)
+        volumes += table->volumes_count;
+        if (table->volumes_count == 0 || table->late > 0)
             continue;
         sized[count++] = (struct sized){.table = table, .bytes = table_bytes(table)};
-        volumes += table->volumes_count;
         all += table_bytes(table);
     }
     qsort(sized, count, sizeof *sized, by_size);
@@ -71,7 +89,7 @@ restore_plan(struct restore *restore)
         for (size_t j = 0; j < table->volumes_count; j++)
             load_add(restore, table, j, 1);
     }
-    return count;
+    return count + late_plan(restore);
 }
 
 /* An extension's table holds rows of the extension's own. */

@@ -402,6 +402,7 @@ catalog_read(struct pg_session *conn, const struct selection *selection, struct 
     *catalog = (struct catalog){0};
     return tables_read(conn, arena, catalog, fault) && columns_read(conn, arena, catalog, fault) &&
            selection_apply(conn, selection, arena, catalog, fault) &&
+           late_find(conn, arena, catalog, fault) &&
            refuse_unreadable(conn, catalog, fault) &&
            large_objects_read(conn, selection, catalog, fault) &&
            refuse_unreadable_large_objects(conn, catalog, fault) &&

@@ -61,6 +61,8 @@ struct table {
     bool portable;              /* COPY's binary format carries its rows to any server that is not
                                    older: it has none but plain built-in types */
     bool of_extension;          /* an extension makes it; only its rows may be copied */
+    unsigned late;              /* 0: its rows may be loaded at any time; else after those of all
+                                   tables where it is 0, and of those where it is less */
     const char *condition;      /* "WHERE ..." as the extension of a configuration table gave it,
                                    or NULL */
     uint64_t bytes, rows_estimate;
@@ -109,6 +111,13 @@ bool selection_apply(struct pg_session *conn, const struct selection *selection,
  * goes with a table that is left out, as a column of its row type does.  Called by
  * selection_apply. */
 bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+               struct fault *fault);
+
+/* Find the tables whose rows must be loaded after all others, one table after the other: loading
+ * them computes or checks something by functions that may read other tables.  Their order is
+ * pg_dump's, by which a restore of its own goes right: by schema and name, but for extensions'
+ * tables first those that others refer to.  Called by catalog_read. */
+bool late_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault);
 
 /* Run a query to which the tables and views that are not included are known as missing(oid), and

@@ -75,6 +75,10 @@ add_table(struct text *text, const struct manifest_table *table)
         add_text(text, "name", table->into_name);
         text_add(text, "}");
     }
+    if (table->late > 0) {
+        text_add(text, ",");
+        add_number(text, "late", table->late);
+    }
     text_addf(text, ",\"data\":%s,", table->data ? "true" : "false");
     add_number(text, "rows", table->rows);
     text_add(text, ",\n  ");

@@ -37,6 +37,9 @@ struct manifest_table {
     struct manifest_object *volumes; /* in order; none for a table without rows or data */
     size_t volumes_count;
     uint64_t rows;
+    uint64_t late;                   /* 0: its volumes may be loaded at any time; else after those
+                                        of all tables where it is 0, then of those where it is
+                                        less, one volume after the other */
     bool data;                       /* false: REPLICA_SKIP_DATA, only the structure */
 };
 
@@ -74,6 +77,10 @@ bool manifest_write(struct store *store, struct manifest *manifest, enum manifes
  * its format or its compression is newer than ours. */
 bool manifest_read(struct store *store, const char *name, struct arena *arena,
                    struct manifest *manifest, struct fault *fault);
+
+/* The tables whose volumes are loaded last, in their order; count receives how many there are. */
+const struct manifest_table **manifest_late(struct arena *arena, const struct manifest *manifest,
+                                            size_t *count);
 
 /* Whether a dump has a manifest. */
 bool manifest_exists(struct store *store, const char *dump, bool *exists, struct fault *fault);

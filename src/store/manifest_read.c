@@ -202,6 +202,10 @@ table_read(const struct reader *reader, const struct json *json, struct manifest
     if (data == NULL || (data->type != JSON_TRUE && data->type != JSON_FALSE))
         return refuse(&inner, "has no boolean \"data\"");
     table->data = data->type == JSON_TRUE;
+    if (json_get(json, "late") != NULL && !number_read(&inner, json, "late", &table->late))
+        return false;
+    if (json_get(json, "late") != NULL && table->late == 0)
+        return refuse(&inner, "has a \"late\" of 0");
     if (!number_read(&inner, json, "rows", &table->rows) || !columns_read(&inner, json, table) ||
         !volumes_read(&inner, json, table))
         return false;
@@ -233,6 +237,47 @@ table_compare(const void *a, const void *b)
     int order = strcmp(first->schema, second->schema);
 
     return order != 0 ? order : strcmp(first->name, second->name);
+}
+
+static int
+late_compare(const void *a, const void *b)
+{
+    const struct manifest_table *first = *(const struct manifest_table *const *) a;
+    const struct manifest_table *second = *(const struct manifest_table *const *) b;
+
+    return (first->late > second->late) - (first->late < second->late);
+}
+
+const struct manifest_table **
+manifest_late(struct arena *arena, const struct manifest *manifest, size_t *count)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        used += manifest->tables[i].late > 0;
+    const struct manifest_table **tables = arena_array(arena, used, sizeof *tables);
+    *count = used;
+    used = 0;
+    for (size_t i = 0; i < manifest->tables_count; i++)
+        if (manifest->tables[i].late > 0)
+            tables[used++] = &manifest->tables[i];
+    if (used > 0)
+        qsort(tables, used, sizeof *tables, late_compare);
+    return tables;
+}
+
+static bool
+places_differ(const struct reader *reader, const struct manifest *manifest)
+{
+    size_t count;
+    const struct manifest_table **tables = manifest_late(reader->arena, manifest, &count);
+
+    for (size_t i = 1; i < count; i++)
+        if (tables[i - 1]->late == tables[i]->late)
+            return refuse(reader, "says \"late\" is %llu of both \"%s\".\"%s\" and \"%s\".\"%s\"",
+                          (unsigned long long) tables[i]->late, tables[i - 1]->schema,
+                          tables[i - 1]->name, tables[i]->schema, tables[i]->name);
+    return true;
 }
 
 static int
@@ -384,5 +429,6 @@ manifest_parse(struct arena *arena, const char *name, const char *data, size_t s
            more_data_read(&reader, root, manifest) &&
            section_read(&reader, root, "post_data", "post-data.sql", &manifest->post_data) &&
            tables_read(&reader, root, manifest) && tables_differ(&reader, manifest) &&
-           volumes_differ(&reader, manifest) && sums_check(&reader, manifest);
+           places_differ(&reader, manifest) && volumes_differ(&reader, manifest) &&
+           sums_check(&reader, manifest);
 }

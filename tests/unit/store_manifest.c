@@ -44,6 +44,7 @@ tables_equal(const struct manifest_table *a, const struct manifest_table *b)
         assert_string_equal(a->into_name, b->into_name);
     }
     assert_true(a->rows == b->rows);
+    assert_true(a->late == b->late);
     assert_int_equal(a->columns_count, b->columns_count);
     for (size_t i = 0; i < a->columns_count; i++) {
         assert_string_equal(a->columns[i].name, b->columns[i].name);
@@ -93,6 +94,26 @@ test_round_trip(void **state)
             tables_equal(&back.tables[i], &manifest->tables[i]);
     }
     bytes_free(&bytes);
+    place_end(&place);
+}
+
+static void
+test_late(void **state)
+{
+    struct place place;
+    size_t count;
+    (void) state;
+
+    place_begin(&place);
+    struct manifest *manifest = place_manifest(&place, dump);
+    const struct manifest_table **late = manifest_late(&place.arena, manifest, &count);
+    assert_int_equal(count, 2);
+    assert_ptr_equal(late[0], &manifest->tables[1]);
+    assert_ptr_equal(late[1], &manifest->tables[0]);
+    manifest->tables[1].late = 0;
+    late = manifest_late(&place.arena, manifest, &count);
+    assert_int_equal(count, 1);
+    assert_ptr_equal(late[0], &manifest->tables[0]);
     place_end(&place);
 }
 
@@ -212,6 +233,29 @@ test_refuses(void **state)
     place_end(&place);
 }
 
+static void
+test_refuses_late(void **state)
+{
+    static const struct {
+        const char *to, *words;
+    } cases[] = {
+        {"\"late\":0", "has a \"late\" of 0"},
+        {"\"late\":\"2\"", "no whole number \"late\""},
+        {"\"late\":-2", "no whole number \"late\""},
+        {"\"late\":null", "no whole number \"late\""},
+        {"\"late\":1", "says \"late\" is 1 of both"},
+    };
+    struct place place;
+    (void) state;
+
+    place_begin(&place);
+    struct bytes text = written(&place, place_manifest(&place, dump));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refused(&text, "\"late\":2", cases[i].to, ERR_INTEGRITY, cases[i].words);
+    bytes_free(&text);
+    place_end(&place);
+}
+
 /* Every prefix, and every byte lost or changed, is either refused or gives a manifest. */
 static void
 test_mutations(void **state)
@@ -248,7 +292,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_no_tables),
+        cmocka_unit_test(test_late),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_late),
         cmocka_unit_test(test_mutations),
     };
 

@@ -132,8 +132,10 @@ place_manifest(struct place *place, const char *name)
                                         .columns_count = 3,
                                         .volumes = volumes,
                                         .volumes_count = 2,
+                                        .late = 2,
                                         .data = true};
     tables[1] = (struct manifest_table){.schema = "My Schema", .name = "empty\xff", .data = false,
+                                        .late = 1,
                                         .into_schema = "root \"s\"", .into_name = "r\xff"};
     *manifest = (struct manifest){
         .name = arena_text(&place->arena, name),
