@@ -146,6 +146,17 @@ def test_one_for_logins(server18, databases, store):
     assert target.sql("ALTER EVENT TRIGGER came DISABLE; SELECT count(*) FROM audit") == "1"
 
 
+def test_where_there_are_some_already(server, databases, store):
+    """REPLICA_CLEAN drops them first, so that they do not see the rest go."""
+    made, target = source(server, databases, WRITER), databases(server)
+    tool.dump(made, store)
+    for _ in range(2):
+        tool.restore(store, target, REPLICA_CLEAN="yes")
+        check(target)
+    tool.succeed(tool.run("copy", REPLICA_FROM=made.url(), REPLICA_TO=target.url(), REPLICA_CLEAN="yes"))
+    check(target)
+
+
 def test_owners_may_stay_away(server, databases, store):
     made, target = source(server, databases, WRITER), databases(server)
     tool.dump(made, store)

@@ -212,6 +212,20 @@ def test_masked_rows_find_their_partition_by_what_is_there(ordered, target, stor
     assert target.sql("SELECT count(*) FROM z.one_checked_2") == str(ROWS)
 
 
+def test_nothing_but_late_tables(server, databases, store):
+    source, restored, copied = [databases(server) for _ in range(3)]
+    source.sql(
+        "CREATE FUNCTION f(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';"
+        "CREATE TABLE t (a integer, b integer GENERATED ALWAYS AS (f(a)) STORED);"
+        "INSERT INTO t SELECT generate_series(1, 100)"
+    )
+    tool.dump(source, store)
+    tool.restore(store, restored)
+    tool.succeed(tool.run("copy", REPLICA_FROM=source.url(), REPLICA_TO=copied.url()))
+    for target in [restored, copied]:
+        compare.assert_same(source, target)
+
+
 def test_a_function_sees_what_is_masked(ordered, target, store):
     rule = "public.rates.rate fixed(5)"
     tool.dump(ordered("server"), store, REPLICA_TRANSFORM=rule, REPLICA_SKIP_TABLES="a.*, z.parts")
