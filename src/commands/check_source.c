@@ -44,7 +44,8 @@ check_tables(struct check *check, struct text *said, struct fault *fault)
     char size[16];
 
     if (!dump_wishes_read(dump, &check->wishes, &dump->leader, fault) ||
-        !catalog_read(&dump->leader, &check->wishes.selection, &dump->arena, &dump->catalog, fault))
+        !catalog_read(&dump->leader, check->env->from, &check->wishes.selection, &dump->arena,
+                      &dump->snapshot, &dump->catalog, fault))
         return false;
     for (size_t i = 0; i < dump->catalog.tables_count; i++) {
         copied += dump->catalog.tables[i].copied;

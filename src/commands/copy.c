@@ -93,7 +93,7 @@ copy_job(struct worker *worker, size_t index, struct fault *fault)
     struct dump_piece *piece = &copy->dump.queue[index];
     struct text doing = {0};
     bool binary = piece_is_binary(copy, piece), more;
-    bool done = dump_piece_begin(worker, piece, binary, &doing, fault) &&
+    bool done = dump_piece_begin(&copy->dump, worker, piece, binary, &doing, fault) &&
                 copy_out_next(&worker->copy_out, text_of(&doing), &more, fault) &&
                 (!more || piece_copy(worker, copy, piece, text_of(&doing), fault));
 
@@ -111,6 +111,14 @@ worker_join(struct worker *worker, struct fault *fault)
     struct copy *copy = worker->crew->command;
     return dump_join(&copy->dump, worker, fault) &&
            restore_connect(&copy->restore, &worker->target, fault);
+}
+
+/* As in a dump. */
+static bool
+worker_part(struct worker *worker, struct fault *fault)
+{
+    struct copy *copy = worker->crew->command;
+    return dump_check_names(&copy->dump, HOLD_NAMES, fault);
 }
 
 /* The next section of the schema's text: pg_dump's child at one end, statements at the other. */
@@ -236,7 +244,8 @@ rows_copy(struct copy *copy, struct fault *fault)
     struct dump *dump = &copy->dump;
     struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
                         .command = copy, .copies = true, .dumps = true,
-                        .jobs_count = dump->early, .begin = worker_join, .job = copy_job};
+                        .jobs_count = dump->early, .begin = worker_join, .job = copy_job,
+                        .end = worker_part};
     struct crew alone = crew;
 
     alone.next = dump->early;
@@ -253,7 +262,9 @@ copy_walk(struct copy *copy, struct fault *fault)
 
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
+                dump_check_names(dump, HOLD_SCRIPTS, fault) &&
                 restore_thaws(restore, fault) && rows_copy(copy, fault) &&
+                dump_check_names(dump, HOLD_ROWS, fault) &&
                 section_copy(copy, "data", false, fault) &&
                 section_copy(copy, "post-data", true, fault) &&
                 pg_run(&dump->leader, "end the transaction at the source", "COMMIT", fault);
@@ -320,11 +331,13 @@ copy_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct copy copy = {.dump = {.env = env, .stop = stop}, .restore = {.env = env, .stop = stop}};
 
     pthread_mutex_init(&copy.dump.lock, NULL);
+    pthread_mutex_init(&copy.dump.asking, NULL);
     bool done = copy_command(&copy, fault);
     pg_dump_close(&copy.dump.pg_dump);
     pg_close(&copy.dump.leader);
     pg_close(&copy.restore.conn);
     text_free(&copy.restore.last);
+    pthread_mutex_destroy(&copy.dump.asking);
     pthread_mutex_destroy(&copy.dump.lock);
     arena_free(&copy.dump.arena);
     arena_free(&copy.restore.arena);

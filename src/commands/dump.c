@@ -94,7 +94,7 @@ static bool
 piece_dump(struct worker *worker, struct dump *dump, struct dump_piece *piece, struct fault *fault)
 {
     struct text doing = {0};
-    bool done = dump_piece_begin(worker, piece, false, &doing, fault) &&
+    bool done = dump_piece_begin(dump, worker, piece, false, &doing, fault) &&
                 volumes_dump(worker, dump, piece, text_of(&doing), fault);
 
     if (done)
@@ -164,14 +164,16 @@ section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_
     return done;
 }
 
-/* The schema's text needs none of the rows, so it is written while they are copied.  Only large
- * objects have no limit of their own. */
+/* The schema's text needs none of the rows, so it is written while they are copied.  pg_dump has
+ * read all of it before it writes the first line.  Only large objects have no limit of their
+ * own. */
 static bool
 scripts_dump(struct worker *worker, struct dump *dump, struct fault *fault)
 {
     struct manifest *manifest = &dump->manifest;
 
     return section_dump(worker, dump, "pre-data", UINT64_MAX, &manifest->pre_data, fault) &&
+           dump_check_names(dump, HOLD_SCRIPTS, fault) &&
            section_dump(worker, dump, "data", dump->env->volume_bytes, &manifest->data, fault) &&
            section_dump(worker, dump, "post-data", UINT64_MAX, &manifest->post_data, fault);
 }
@@ -180,6 +182,13 @@ static bool
 worker_join(struct worker *worker, struct fault *fault)
 {
     return dump_join(worker->crew->command, worker, fault);
+}
+
+/* What it has opened by names it still holds, so nobody can have dropped what stood in between. */
+static bool
+worker_part(struct worker *worker, struct fault *fault)
+{
+    return dump_check_names(worker->crew->command, HOLD_NAMES, fault);
 }
 
 static bool
@@ -230,16 +239,17 @@ dump_end(struct dump *dump, struct fault *fault)
     return manifest_write(dump->store, manifest, &dump->written, fault);
 }
 
-/* The leader's COMMIT proves that the snapshot held till the end. */
+/* The leader's COMMIT proves that the snapshot and the locks held till the end. */
 static bool
 dump_walk(struct dump *dump, struct fault *fault)
 {
     struct crew crew = {.env = dump->env, .memory = &dump->memory, .stop = dump->stop,
                         .command = dump, .jobs_count = 1 + dump->queued, .dumps = true,
-                        .begin = worker_join, .job = dump_job};
+                        .begin = worker_join, .job = dump_job, .end = worker_part};
 
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = crew_run(&crew, dump->memory.jobs, fault) &&
+                dump_check_names(dump, HOLD_ROWS, fault) &&
                 pg_run(&dump->leader, "end the dump's transaction", "COMMIT", fault);
     dump_gather(dump);
     return done && dump_end(dump, fault);
@@ -328,6 +338,7 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
     struct dump dump = {.env = env, .stop = stop};
 
     pthread_mutex_init(&dump.lock, NULL);
+    pthread_mutex_init(&dump.asking, NULL);
     bool done = dump_command(&dump, fault);
     if (!done)
         stop_request(stop, 0); /* whoever tidies up after a failure gets seconds, not minutes */
@@ -335,6 +346,7 @@ dump_run(const struct env *env, struct stop *stop, struct fault *fault)
     pg_close(&dump.leader);
     if (dump.store != NULL)
         store_close(dump.store);
+    pthread_mutex_destroy(&dump.asking);
     pthread_mutex_destroy(&dump.lock);
     arena_free(&dump.scripts);
     arena_free(&dump.arena);

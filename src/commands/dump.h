@@ -11,6 +11,7 @@
 
 #include "commands/worker.h"
 #include "pg/catalog.h"
+#include "pg/hold.h"
 #include "pg/pg_dump.h"
 #include "pg/snapshot.h"
 #include "store/manifest.h"
@@ -38,10 +39,12 @@ struct dump {
     struct arena scripts;           /* the names of the schema's objects */
     pthread_mutex_t lock;           /* of arena, and of volumes' arrays in it */
     struct pg_session leader;
+    pthread_mutex_t asking;         /* of leader, while workers run */
     struct snapshot snapshot;
     struct memory_plan memory;
     struct catalog catalog;
     struct table_masks *masks;      /* masks[i] belongs to catalog.tables[i] */
+    bool masked;                    /* one of them has a rule */
     struct manifest manifest;
     enum manifest_state written;    /* how far it came into the store */
     const char *suffix;             /* of object names: ".zst" or "" */
@@ -101,8 +104,11 @@ bool dump_join(struct dump *dump, struct worker *worker, struct fault *fault);
 
 /* Start the COPY of a piece: worker->copy_out is then ready for copy_out_next().  doing is added
  * to, for sentences. */
-bool dump_piece_begin(struct worker *worker, const struct dump_piece *piece, bool binary,
-                      struct text *doing, struct fault *fault);
+bool dump_piece_begin(struct dump *dump, struct worker *worker, const struct dump_piece *piece,
+                      bool binary, struct text *doing, struct fault *fault);
+
+/* Refuse to go on (ERR_SOURCE) when what was relied upon has been altered since the snapshot. */
+bool dump_check_names(struct dump *dump, enum hold_moment moment, struct fault *fault);
 
 /* A piece is through; counts the table when it was its last one. */
 void dump_piece_end(struct dump *dump, struct dump_piece *piece);

@@ -52,6 +52,8 @@ dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning, 
         !fixed_values_ask(&dump->leader, catalog, dump->masks, &dump->arena, fault) ||
         !dump_routes_check(dump, fault))
         return false;
+    for (size_t i = 0; i < catalog->tables_count; i++)
+        dump->masked = dump->masked || dump->masks[i].ruled_count > 0;
     if (rules_count(wishes->rules) > 0 && catalog->large_objects &&
         catalog->large_objects_count > 0)
         text_addf(warning, "no rule reaches into large objects: %llu are dumped as they are; "
@@ -70,7 +72,8 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
                 dump_wishes_read(dump, wishes, leader, fault) &&
                 snapshot_export(leader, &dump->snapshot, fault) &&
                 memory_for_dump(dump->env, leader, &dump->memory, fault) &&
-                catalog_read(leader, &wishes->selection, &dump->arena, &dump->catalog, fault) &&
+                catalog_read(leader, dump->env->from, &wishes->selection, &dump->arena,
+                             &dump->snapshot, &dump->catalog, fault) &&
                 dump_bind(dump, wishes, &warning, fault);
 
     if (warning.size > 0)
@@ -156,8 +159,20 @@ lock_statement(struct text *sql, const struct table *table)
 }
 
 bool
-dump_piece_begin(struct worker *worker, const struct dump_piece *piece, bool binary,
-                 struct text *doing, struct fault *fault)
+dump_check_names(struct dump *dump, enum hold_moment moment, struct fault *fault)
+{
+    pthread_mutex_lock(&dump->asking);
+    bool held = hold_check(&dump->leader, dump->env->from, &dump->catalog, moment, fault);
+    pthread_mutex_unlock(&dump->asking);
+    return held;
+}
+
+/* COPY has its table open now, and no schema was renamed before: so it is the table of the catalog,
+ * and the rules are its own.  What no rule hides may as well be found out in the end, before the
+ * manifest; it spares small tables a question each. */
+bool
+dump_piece_begin(struct dump *dump, struct worker *worker, const struct dump_piece *piece,
+                 bool binary, struct text *doing, struct fault *fault)
 {
     const struct table *table = piece->table;
     struct text sql = {0};
@@ -169,7 +184,7 @@ dump_piece_begin(struct worker *worker, const struct dump_piece *piece, bool bin
     bool done = copy_out_begin(&worker->copy_out, &worker->conn, text_of(doing), text_of(&sql),
                                binary, fault);
     text_free(&sql);
-    return done;
+    return done && (!dump->masked || dump_check_names(dump, HOLD_NAMES, fault));
 }
 
 void

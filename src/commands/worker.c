@@ -72,6 +72,8 @@ worker_run(void *argument)
             break;
         working = crew->job(worker, index, &fault);
     }
+    if (working && crew->end != NULL && !stop_requested(crew->stop))
+        working = crew->end(worker, &fault);
     if (!working)
         crew_fail(crew, &fault);
     pg_close(&worker->conn);

@@ -54,6 +54,7 @@ struct crew {
     bool copies;                  /* it dumps, but into no store: nothing is compressed */
     bool (*begin)(struct worker *worker, struct fault *fault);  /* connect */
     bool (*job)(struct worker *worker, size_t index, struct fault *fault);
+    bool (*end)(struct worker *worker, struct fault *fault); /* all went well; may be NULL */
     _Atomic size_t next;
     pthread_mutex_t lock;         /* of fault */
     struct fault fault;

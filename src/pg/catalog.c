@@ -9,8 +9,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
-
-enum { LOCK_BATCH = 100, LOCK_TIMEOUT_SECONDS = 60 };
+#include "pg/hold.h"
 
 /* Schemas that begin with pg_ are the system's (PostgreSQL documentation, CREATE SCHEMA).
  * $ancestors: every parent, nearest first, by inheritance or partitioning. */
@@ -48,7 +47,7 @@ static const char columns_sql[] =
     "  JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') "
     "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname,"
     "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false),"
-    "  a.attgenerated <> '', b.oid < 16384 " /* FirstNormalObjectId */
+    "  a.attgenerated <> '', b.oid < 16384, a.xmax <> 0 " /* FirstNormalObjectId */
     "FROM pg_catalog.pg_attribute a "
     "LEFT JOIN (domain d JOIN pg_catalog.pg_type bt ON bt.oid = d.base AND bt.typtype <> 'd')"
     "  ON d.oid = a.atttypid "
@@ -188,12 +187,14 @@ by_oid(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The columns come ordered by oid: walk them beside the tables in that order. */
-static void
+/* The columns come ordered by oid: walk them beside the tables in that order.  Returns whether
+ * somebody has touched one since the snapshot (hold.h). */
+static bool
 columns_take(const PGresult *result, struct arena *arena, struct table **tables,
              size_t tables_count)
 {
     int rows = PQntuples(result), row = 0;
+    bool touched = false;
 
     for (size_t i = 0; i < tables_count; i++) {
         struct table *table = tables[i];
@@ -212,15 +213,17 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
             limits_of(column, (int) strtol(PQgetvalue(result, at, 4), NULL, 10));
             column->not_null = is_true(result, at, 5);
             column->generated = is_true(result, at, 6);
+            touched = touched || is_true(result, at, 8);
             if (!is_true(result, at, 7) || !type_is_portable(column->base_type))
                 table->portable = table->portable && column->generated;
         }
     }
     assert(row == rows);
+    return touched;
 }
 
 static bool
-columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catalog, bool *touched,
              struct fault *fault)
 {
     struct text oids = {0}, sql = {0};
@@ -234,24 +237,15 @@ columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catal
     text_addf(&sql, columns_sql, text_of(&oids));
     PGresult *result = pg_query(conn, "read the list of columns", text_of(&sql), fault);
     if (result != NULL)
-        columns_take(result, arena, tables, catalog->tables_count);
+        *touched = columns_take(result, arena, tables, catalog->tables_count);
     PQclear(result);
     text_free(&sql);
     text_free(&oids);
     return result != NULL;
 }
 
-/* Who may read each column, but not the table, may not lock it; and pg_dump locks also the tables
- * that go without rows, those of extensions set aside. */
-static bool
-is_denied(const struct table *table)
-{
-    bool locked = table->copied || (table->included && !table->of_extension &&
-                                    (table->kind == 'r' || table->kind == 'p'));
-    return locked && !table->readable;
-}
-
-/* An error before the first byte instead of one in the middle, or of a dump with rows missing. */
+/* An error before the first byte instead of one in the middle, or of a dump with rows missing.  Who
+ * may read each column, but not the table, may not lock it. */
 static bool
 refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
 {
@@ -259,7 +253,7 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
 
     for (size_t i = 0; i < catalog->tables_count; i++) {
         const struct table *table = &catalog->tables[i];
-        struct text *list = is_denied(table) ? &denied
+        struct text *list = hold_wants(table) && !table->readable ? &denied
                           : table->copied && table->filtered ? &filtered : NULL;
         if (list != NULL) {
             text_add(list, list->size == 0 ? "" : ", ");
@@ -279,37 +273,6 @@ refuse_unreadable(const struct pg_session *conn, const struct catalog *catalog, 
     text_free(&denied);
     text_free(&filtered);
     return fault->err == ERR_NONE;
-}
-
-/* Hold the tables, so that none is dropped or rewritten under the dump.  A queue behind somebody's
- * ALTER must not grow without end, hence the deadline (research note 4.1.7). */
-static bool
-tables_lock(struct pg_session *conn, const struct catalog *catalog, struct fault *fault)
-{
-    struct text sql = {0};
-    size_t held = 0;
-    bool locked = true;
-
-    text_addf(&sql, "SET LOCAL lock_timeout = '%d s'", LOCK_TIMEOUT_SECONDS);
-    for (size_t i = 0; i < catalog->tables_count && locked; i++) {
-        const struct table *table = &catalog->tables[i];
-        if (table->copied) {
-            text_add(&sql, "; LOCK TABLE ONLY ");
-            text_add_name_pair(&sql, table->schema, table->name);
-            text_add(&sql, " IN ACCESS SHARE MODE");
-            held++;
-        }
-        if (held == LOCK_BATCH) {
-            locked = pg_run(conn, "lock the tables", text_of(&sql), fault);
-            text_clear(&sql);
-            text_add(&sql, "SELECT");
-            held = 0;
-        }
-    }
-    text_add(&sql, "; SET LOCAL lock_timeout = 0");
-    locked = locked && pg_run(conn, "lock the tables", text_of(&sql), fault);
-    text_free(&sql);
-    return locked;
 }
 
 /* Sizes come from the files, not from pg_class.relpages, which is 0 for a table never analysed; and
@@ -395,18 +358,89 @@ refuse_unreadable_large_objects(struct pg_session *conn, const struct catalog *c
     return fault->err == ERR_NONE;
 }
 
-bool
-catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
-             struct catalog *catalog, struct fault *fault)
+/* Read and lock the tables under the snapshot; moved tells what was altered in between.  To look at
+ * all columns twice takes long with thousands of tables. */
+static bool
+tables_try(struct pg_session *conn, const char *uri, const struct selection *selection,
+           struct arena *arena, struct catalog *catalog, struct text *moved, struct fault *fault)
 {
+    bool touched = false;
+
     *catalog = (struct catalog){0};
-    return tables_read(conn, arena, catalog, fault) && columns_read(conn, arena, catalog, fault) &&
-           selection_apply(conn, selection, arena, catalog, fault) &&
+    if (!tables_read(conn, arena, catalog, fault) || !selection_mark(selection, catalog, fault))
+        return false;
+    struct fault locking = {0};
+    enum hold_locked locked = hold_lock(conn, catalog, &locking);
+    if (locked == HOLD_AGAIN)
+        text_add(moved, locking.text);
+    else
+        fault_hand_over(fault, &locking);
+    if (locked != HOLD_DONE)
+        return locked == HOLD_AGAIN;
+    if (!hold_ask(conn, uri, catalog, HOLD_TABLES, moved, fault) ||
+        !columns_read(conn, arena, catalog, &touched, fault))
+        return false;
+    return !touched || moved->size > 0 ||
+           hold_ask(conn, uri, catalog, HOLD_COLUMNS, moved, fault);
+}
+
+/* A new snapshot, with the locks taken before it: what they hold can't have changed in between. */
+static bool
+snapshot_again(struct pg_session *conn, const struct catalog *catalog, struct snapshot *snapshot,
+               struct fault *fault)
+{
+    struct fault locking = {0};
+
+    if (!pg_run(conn, "begin again", "ROLLBACK", fault) || !snapshot_begin(conn, fault))
+        return false;
+    enum hold_locked locked = hold_lock(conn, catalog, &locking);
+    if (locked == HOLD_FAILED)
+        fault_hand_over(fault, &locking);
+    if (locked == HOLD_AGAIN && !pg_run(conn, "begin again", "ROLLBACK", fault))
+        return false;
+    return locked != HOLD_FAILED && snapshot_export(conn, snapshot, fault);
+}
+
+/* Seldom is anything altered just now, so the snapshot comes first and the tables are read once.
+ * Where something was, those that were seen are locked before the next snapshot, and only new ones
+ * can be altered under it. */
+static bool
+tables_hold(struct pg_session *conn, const char *uri, const struct selection *selection,
+            struct arena *arena, struct snapshot *snapshot, struct catalog *catalog,
+            struct fault *fault)
+{
+    for (int tries = 1;; tries++) {
+        struct text moved = {0};
+        bool done = tables_try(conn, uri, selection, arena, catalog, &moved, fault);
+        bool again = done && moved.size > 0;
+        if (again && tries < HOLD_TRIES_MAX)
+            log_info("%s: altered between the snapshot and its lock, beginning again",
+                     text_of(&moved));
+        else if (again)
+            done = fault_set(fault, ERR_SOURCE,
+                             "%s: altered at the source between snapshot and lock, %d times in a "
+                             "row; run it again when the tables are no longer being altered",
+                             text_of(&moved), HOLD_TRIES_MAX);
+        text_free(&moved);
+        if (!done || !again)
+            return done;
+        if (!snapshot_again(conn, catalog, snapshot, fault))
+            return false;
+    }
+}
+
+bool
+catalog_read(struct pg_session *conn, const char *uri, const struct selection *selection,
+             struct arena *arena, struct snapshot *snapshot, struct catalog *catalog,
+             struct fault *fault)
+{
+    return tables_hold(conn, uri, selection, arena, snapshot, catalog, fault) &&
+           selection_follow(conn, arena, catalog, fault) &&
            late_find(conn, arena, catalog, fault) &&
            refuse_unreadable(conn, catalog, fault) &&
            large_objects_read(conn, selection, catalog, fault) &&
            refuse_unreadable_large_objects(conn, catalog, fault) &&
-           tables_lock(conn, catalog, fault) && sizes_read(conn, catalog, fault);
+           sizes_read(conn, catalog, fault);
 }
 
 const struct table *

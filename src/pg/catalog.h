@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "pg/conn.h"
 #include "pg/pattern.h"
+#include "pg/snapshot.h"
 
 /* What kind of values a column holds, seen through domains; what a transformer asks for. */
 enum value_kind {
@@ -94,22 +95,29 @@ struct selection {
 };
 
 /* Read the catalog under the connection's snapshot, mark what the selection takes, and hold the
- * chosen tables by ACCESS SHARE locks.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a
- * pattern that matches nothing, a table or large object the role may not read, and a table whose
- * rows a policy would hide. */
-bool catalog_read(struct pg_session *conn, const struct selection *selection, struct arena *arena,
-                  struct catalog *catalog, struct fault *fault);
+ * chosen tables by ACCESS SHARE locks (hold.h).  Where one was altered, emptied, renamed or dropped
+ * between snapshot and lock, all begins again: snapshot is then another one.  uri is the
+ * connection's.  Refuses, each with a sentence (ERR_CONFIG or ERR_SOURCE), a pattern that matches
+ * nothing, a table or large object the role may not read, a table whose rows a policy would hide,
+ * and one that is altered again and again. */
+bool catalog_read(struct pg_session *conn, const char *uri, const struct selection *selection,
+                  struct arena *arena, struct snapshot *snapshot, struct catalog *catalog,
+                  struct fault *fault);
 
-/* What follows from a selection: children of what is skipped are skipped, parents of what is taken
- * are taken without rows, and views that need a skipped table are skipped; called by
- * catalog_read. */
-bool selection_apply(struct pg_session *conn, const struct selection *selection,
-                     struct arena *arena, struct catalog *catalog, struct fault *fault);
+/* What a selection takes: children of what is skipped are skipped, parents of what is taken are
+ * taken without rows; called by catalog_read. */
+bool selection_mark(const struct selection *selection, struct catalog *catalog,
+                    struct fault *fault);
+
+/* What follows from it: views that need a skipped table are skipped, and what lost_find finds;
+ * called by catalog_read. */
+bool selection_follow(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+                      struct fault *fault);
 
 /* Find the statements that fail without what the selection leaves out, for catalog->lost, with a
  * log line for each object.  Refuses (ERR_CONFIG) a selection in which something else needs what
  * goes with a table that is left out, as a column of its row type does.  Called by
- * selection_apply. */
+ * selection_follow. */
 bool lost_find(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
                struct fault *fault);
 

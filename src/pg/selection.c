@@ -121,8 +121,7 @@ drop_views(struct pg_session *conn, struct catalog *catalog, struct fault *fault
 }
 
 bool
-selection_apply(struct pg_session *conn, const struct selection *selection, struct arena *arena,
-                struct catalog *catalog, struct fault *fault)
+selection_mark(const struct selection *selection, struct catalog *catalog, struct fault *fault)
 {
     if (!refuse_idle_patterns(&selection->tables, catalog, "REPLICA_TABLES", fault) ||
         !refuse_idle_patterns(&selection->skip_tables, catalog, "REPLICA_SKIP_TABLES", fault) ||
@@ -130,6 +129,13 @@ selection_apply(struct pg_session *conn, const struct selection *selection, stru
         return false;
     mark_tables(selection, catalog);
     take_views(selection, catalog);
+    return true;
+}
+
+bool
+selection_follow(struct pg_session *conn, struct arena *arena, struct catalog *catalog,
+                 struct fault *fault)
+{
     bool all = all_is_taken(catalog);
     if (!all && !drop_views(conn, catalog, fault))
         return false;

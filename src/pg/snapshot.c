@@ -8,9 +8,15 @@
 static const char begin[] = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 bool
+snapshot_begin(struct pg_session *leader, struct fault *fault)
+{
+    return pg_run(leader, "begin the dump's transaction", begin, fault);
+}
+
+bool
 snapshot_export(struct pg_session *leader, struct snapshot *snapshot, struct fault *fault)
 {
-    if (!pg_run(leader, "begin the dump's transaction", begin, fault))
+    if (PQtransactionStatus(leader->pq) == PQTRANS_IDLE && !snapshot_begin(leader, fault))
         return false;
     PGresult *result = pg_query(leader, "export a snapshot",
         "SELECT pg_catalog.pg_export_snapshot(), CASE WHEN pg_catalog.pg_is_in_recovery()"

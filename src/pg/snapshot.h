@@ -16,6 +16,11 @@ struct snapshot {
     char lsn[32]; /* where the source's WAL stood when it was taken */
 };
 
+/* Begin the leader's transaction.  Locks that are taken before snapshot_export() are held from
+ * before the snapshot on: LOCK TABLE takes none. */
+bool snapshot_begin(struct pg_session *leader, struct fault *fault);
+
+/* Take the snapshot, in a transaction that is begun unless it is already. */
 bool snapshot_export(struct pg_session *leader, struct snapshot *snapshot, struct fault *fault);
 bool snapshot_import(struct pg_session *worker, const struct snapshot *snapshot,
                      struct fault *fault);

@@ -71,6 +71,60 @@ class Proxy:
             each.close()
 
 
+class Gate(Proxy):
+    """A proxy in front of PostgreSQL that knows where a query begins: before(number, text) is called with each,
+    counted over all connections, before the server gets it, and holds it up as long as it takes."""
+
+    SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
+
+    def __init__(self, port, before):
+        self.before = before
+        self.turn = threading.Lock()
+        self.queries = 0
+        super().__init__(port)
+
+    def pump(self, source, target):
+        if source.getsockname()[1] != self.port:
+            return super().pump(source, target)
+        held, started = b"", False
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                held += data
+                while (size := self.message(held, started)) and len(held) >= size:
+                    message, held = held[:size], held[size:]
+                    if not started:
+                        code = int.from_bytes(message[4:8], "big")
+                        started = code not in (self.SSL_REQUEST, self.GSS_REQUEST)
+                    elif message[:1] == b"Q":
+                        self.look(message[5:-1].decode(errors="replace"))
+                    target.sendall(message)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    @staticmethod
+    def message(held, started):
+        """The size of the message that held begins with, or 0 when that can't be said yet."""
+        at = 1 if started else 0
+        if len(held) < at + 4:
+            return 0
+        return at + int.from_bytes(held[at : at + 4], "big")
+
+    def look(self, text):
+        with self.turn:
+            self.queries += 1
+            number = self.queries
+        self.before(number, text)
+
+
+@contextlib.contextmanager
+def gate(port, before):
+    it = Gate(port, before)
+    try:
+        yield it
+    finally:
+        it.cut()
+
+
 @contextlib.contextmanager
 def nobody():
     """A port where connecting is refused: bound, so that nobody else takes it, but not listened on."""

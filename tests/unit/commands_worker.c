@@ -11,9 +11,9 @@
 enum { JOBS = 200 };
 
 struct work {
-    atomic_uint done[JOBS], begun;
+    atomic_uint done[JOBS], begun, ended;
     size_t fail_at;           /* JOBS: none fails */
-    bool fail_begin;
+    bool fail_begin, fail_end;
     bool wait_for_stop;       /* a job goes on until the switch is thrown */
 };
 
@@ -39,11 +39,19 @@ job(struct worker *worker, size_t index, struct fault *fault)
 }
 
 static bool
+end(struct worker *worker, struct fault *fault)
+{
+    struct work *work = worker->crew->command;
+    atomic_fetch_add(&work->ended, 1);
+    return !work->fail_end || fault_set(fault, ERR_SOURCE, "no proof");
+}
+
+static bool
 run(struct work *work, size_t jobs, unsigned size, struct stop *stop, struct fault *fault)
 {
     struct env env = {.compress = true, .compress_level = 1};
     struct crew crew = {.env = &env, .stop = stop, .command = work, .jobs_count = jobs,
-                        .dumps = true, .begin = begin, .job = job};
+                        .dumps = true, .begin = begin, .job = job, .end = end};
     return crew_run(&crew, size, fault);
 }
 
@@ -60,6 +68,7 @@ test_all_jobs(void **state)
         assert_true(stop_init(&stop, &fault));
         assert_true(run(&work, jobs[i], 4, &stop, &fault));
         assert_int_equal(atomic_load(&work.begun), jobs[i] < 4 ? jobs[i] : 4);
+        assert_int_equal(atomic_load(&work.ended), atomic_load(&work.begun));
         for (size_t j = 0; j < JOBS; j++)
             assert_int_equal(atomic_load(&work.done[j]), j < jobs[i]);
         assert_false(stop_requested(&stop));
@@ -85,6 +94,7 @@ test_failure(void **state)
         assert_true(stop_requested(&stop));
         for (size_t j = 4; j < JOBS; j++)
             assert_int_equal(atomic_load(&work.done[j]), 0);
+        assert_int_equal(atomic_load(&work.ended), 0);
         stop_free(&stop);
     }
 }
@@ -100,6 +110,20 @@ test_no_begin(void **state)
     assert_true(stop_init(&stop, &fault));
     assert_false(run(&work, JOBS, 4, &stop, &fault));
     assert_string_equal(fault.text, "no connection");
+    stop_free(&stop);
+}
+
+static void
+test_no_end(void **state)
+{
+    struct work work = {.fail_at = JOBS, .fail_end = true};
+    struct fault fault = {0};
+    struct stop stop;
+    (void) state;
+
+    assert_true(stop_init(&stop, &fault));
+    assert_false(run(&work, JOBS, 4, &stop, &fault));
+    assert_string_equal(fault.text, "no proof");
     stop_free(&stop);
 }
 
@@ -141,7 +165,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_jobs), cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_no_begin), cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_no_begin), cmocka_unit_test(test_no_end),
+        cmocka_unit_test(test_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
