@@ -57,7 +57,7 @@ volume_walk(struct worker *worker, const struct manifest_object *volume, const c
         flow_seam(flow);
     if (strcmp(restore->manifest.compression, "none") != 0)
         flow_add(flow, decompress_init(&worker->decompress));
-    flow_add(flow, frame_off_init(&worker->frame_off, preamble, path, volume->plain_bytes,
+    flow_add(flow, frame_off_init(&worker->frame_off, preamble, path, volume,
                                   &restore->progress.plain_bytes));
     if (seams)
         flow_seam(flow);

@@ -333,16 +333,33 @@ fill(struct copy_out *out, struct target_span *target, struct fault *fault)
     return STEP_AGAIN;
 }
 
+/* What was moved must be rows of COPY's text; and at the end as many as there were messages. */
+static bool
+look_at_rows(struct copy_out *out, const uint8_t *data, size_t size, bool last, struct fault *fault)
+{
+    static const char name[] = "what the source sent";
+
+    return rows_look(&out->seen, data, size, out->conn->side, name, fault) &&
+           (!last || rows_whole(&out->seen, out->rows, out->conn->side, name, fault));
+}
+
 static enum step
 copy_out_step(struct stage *stage, struct source_span *source, struct target_span *target,
               bool last, struct fault *fault)
 {
     struct copy_out *out = (struct copy_out *) stage;
     uint64_t rows = out->rows;
+    size_t before = target->used;
     (void) source;
     (void) last;
 
     enum step step = fill(out, target, fault);
+    if (step != STEP_FAILED && !out->binary &&
+        !look_at_rows(out, target->data + before, target->used - before, step == STEP_DONE,
+                      fault)) {
+        target->used = before;
+        return STEP_FAILED;
+    }
     out->rows_total += out->rows - rows;
     if (out->moved != NULL)
         atomic_fetch_add_explicit(out->moved, out->rows - rows, memory_order_relaxed);
@@ -356,6 +373,7 @@ copy_out_init(struct copy_out *out, const _Atomic uint64_t *stored_bytes, uint64
 {
     out->stage.ops = &copy_out_ops;
     out->rows = 0;
+    out->seen = (struct rows){0};
     out->stored_bytes = stored_bytes;
     out->stored_bytes_max = stored_bytes_max;
     return &out->stage;

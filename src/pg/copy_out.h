@@ -3,7 +3,8 @@
  *      message:  'd' | length (4 bytes, counts itself) | one row with its newline
  *
  * The rows are framed off the wire (wire.h); the bytes of a long row walk on before the row has
- * ended, so memory does not depend on the width of a row.
+ * ended, so memory does not depend on the width of a row.  In the text format they are looked at:
+ * what PostgreSQL would not write goes no further (rows.h), and each message is one row.
  *
  * Life:   copy_out_open takes the buffer; per table copy_out_begin, then while copy_out_next says
  *         that there is a row: copy_out_init gives the source of one more volume; copy_out_close.
@@ -14,6 +15,7 @@
 
 #include <stdint.h>
 
+#include "codec/rows.h"
 #include "flow/stage.h"
 #include "pg/conn.h"
 
@@ -29,6 +31,7 @@ struct copy_out {
     size_t row_left;         /* bytes of the current row still to come */
     uint64_t rows;           /* begun in this volume */
     uint64_t rows_total;     /* begun since copy_out_begin */
+    struct rows seen;        /* what they are in text */
     bool binary;             /* the last "row" is the format's end; the server does not count it */
     _Atomic uint64_t *moved; /* counts them too, for whoever watches; may be NULL */
     const _Atomic uint64_t *stored_bytes; /* of this volume so far, counted at the other end */

@@ -90,7 +90,30 @@ check_end(const struct frame_off *frame, struct fault *fault)
         return fault_set(fault, ERR_INTEGRITY, "%s holds %llu plain bytes, the manifest says %llu",
                          frame->name, (unsigned long long) frame->bytes,
                          (unsigned long long) frame->bytes_wanted);
-    return true;
+    return rows_whole(&frame->rows, frame->rows_wanted, ERR_INTEGRITY, frame->name, fault);
+}
+
+/* Compare the preamble, let it pass where it should, then the rows. */
+static bool
+take(struct frame_off *frame, struct source_span *source, struct target_span *target,
+     struct fault *fault)
+{
+    if (frame->preamble_used < frame->preamble->size && !check_preamble(frame, source, fault))
+        return false;
+    if (frame->preamble_used < frame->preamble->size)
+        return true;
+    if (frame->whole && !span_put(target, text_of(frame->preamble), frame->preamble->size,
+                                  &frame->preamble_passed))
+        return true;
+
+    size_t before = target->used;
+    if (source->used < source->size)
+        pass_rows(frame, source, target);
+    if (rows_look(&frame->rows, target->data + before, target->used - before, ERR_INTEGRITY,
+                  frame->name, fault))
+        return true;
+    target->used = before;
+    return false;
 }
 
 static enum step
@@ -100,24 +123,40 @@ frame_off_step(struct stage *stage, struct source_span *source, struct target_sp
     struct frame_off *frame = (struct frame_off *) stage;
     size_t before = source->used;
 
-    if (last)
-        return check_end(frame, fault) ? STEP_DONE : STEP_FAILED;
-    if (frame->preamble_used < frame->preamble->size && !check_preamble(frame, source, fault))
+    if (!last) {
+        if (!take(frame, source, target, fault))
+            return STEP_FAILED;
+        frame->bytes += source->used - before;
+        atomic_fetch_add_explicit(frame->moved, source->used - before, memory_order_relaxed);
+        return STEP_AGAIN;
+    }
+    if (!frame->checked && !check_end(frame, fault))
         return STEP_FAILED;
-    if (source->used < source->size)
-        pass_rows(frame, source, target);
-    frame->bytes += source->used - before;
-    atomic_fetch_add_explicit(frame->moved, source->used - before, memory_order_relaxed);
-    return STEP_AGAIN;
+    frame->checked = true;
+    bool done = !frame->whole ||
+                (span_put(target, text_of(frame->preamble), frame->preamble->size,
+                          &frame->preamble_passed) &&
+                 span_put(target, VOLUME_END, FRAME_END_BYTES, &frame->end_used));
+    return done ? STEP_DONE : STEP_AGAIN;
 }
 
 static const struct stage_ops frame_off_ops = {.name = "frame off", .step = frame_off_step};
 
 struct stage *
 frame_off_init(struct frame_off *frame, const struct text *preamble, const char *name,
-               uint64_t bytes_wanted, _Atomic uint64_t *moved)
+               const struct manifest_object *object, _Atomic uint64_t *moved)
 {
     *frame = (struct frame_off){.stage.ops = &frame_off_ops, .preamble = preamble, .name = name,
-                                .bytes_wanted = bytes_wanted, .moved = moved};
+                                .bytes_wanted = object->plain_bytes, .rows_wanted = object->rows,
+                                .moved = moved};
+    return &frame->stage;
+}
+
+struct stage *
+frame_check_init(struct frame_off *frame, const struct text *preamble, const char *name,
+                 const struct manifest_object *object, _Atomic uint64_t *moved)
+{
+    frame_off_init(frame, preamble, name, object, moved);
+    frame->whole = true;
     return &frame->stage;
 }

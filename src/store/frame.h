@@ -1,10 +1,13 @@
 /* frame - puts the frame of a volume (volume.h) around its rows, and takes it off again.
  *
  *      rows ──frame_on──▶ preamble rows \. ──▶ … ──▶ preamble rows \. ──frame_off──▶ rows
+ *                                                   preamble rows \. ─frame_check─▶ the same
  *
  * frame_off compares the preamble byte for byte with the one the manifest implies, so a volume of
- * another dump, table or number is noticed before its first row, and holds the last bytes back
- * until the end proves that they are the end mark.
+ * another dump, table or number is noticed before its first row; it lets nothing pass that is no
+ * row (rows.h), and holds the last bytes back until the end proves that they are the end mark, and
+ * that rows and plain bytes are as many as the manifest says.  frame_check does the same and lets
+ * the frame pass, the end mark only when all was right.
  *
  * Life:   x_init; the stage is done or left at any point; nothing to free.
  * Limits: the preamble must outlive the stage.   Threads: one at a time. */
@@ -13,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "codec/rows.h"
 #include "flow/stage.h"
 #include "store/volume.h"
 
@@ -33,14 +37,21 @@ struct frame_off {
     struct stage stage;
     const struct text *preamble;
     const char *name;          /* of the object, for sentences */
-    size_t preamble_used;
+    bool whole;                /* the frame passes, too */
+    bool checked;              /* the end was right */
+    size_t preamble_used, preamble_passed, end_used;
     uint8_t held[FRAME_END_BYTES]; /* the last bytes seen, not passed on yet */
     size_t held_size;
-    uint64_t bytes, bytes_wanted;
+    struct rows rows;
+    uint64_t bytes, bytes_wanted, rows_wanted;
     _Atomic uint64_t *moved;
 };
 
+/* Of the object, its rows and plain bytes are looked at. */
 struct stage *frame_off_init(struct frame_off *frame, const struct text *preamble, const char *name,
-                             uint64_t bytes_wanted, _Atomic uint64_t *moved);
+                             const struct manifest_object *object, _Atomic uint64_t *moved);
+struct stage *frame_check_init(struct frame_off *frame, const struct text *preamble,
+                               const char *name, const struct manifest_object *object,
+                               _Atomic uint64_t *moved);
 
 #endif

@@ -365,6 +365,8 @@ test_long_row(void **state)
     message_add_copy(&answer.bytes, 'H');
     bytes_add(&answer.bytes, header, sizeof header);
     bytes_add_noise(&answer.bytes, 1, 1000000);
+    for (size_t i = answer.bytes.size - 1000000; i < answer.bytes.size; i++)
+        answer.bytes.data[i] = 'a' + answer.bytes.data[i] % 26;
     assert_false(take(&answer, 4096, 0, &taken, &fault));
     assert_true(taken.libpq_bytes < 1000000);
     assert_int_equal(taken.rows.size, 1000000);
@@ -372,6 +374,46 @@ test_long_row(void **state)
     assert_non_null(strstr(fault.text, "closed the connection"));
     bytes_free(&taken.rows);
     bytes_free(&answer.bytes);
+}
+
+/* A server that is none of PostgreSQL's: what is no row, or not one row in a message, goes no
+ * further. */
+static void
+test_what_is_no_row(void **state)
+{
+    static const struct {
+        const char *rows[3], *sentence;
+    } cases[] = {
+        {{"1\ta\n", "\\.\n", "2\n"}, "holds the end mark of a COPY, \\., in row 2"},
+        {{"1\ta\n", "2\\.\n", "2\n"}, "holds the end mark of a COPY, \\., in row 2"},
+        {{"1\ta\n", "2\\", ".\n"}, "holds the end mark of a COPY, \\., in row 2"},
+        {{"1\ta\n", "2", "3\n"}, "holds 2 rows, 3 were announced"},
+        {{"1\ta\n", "2\n3\n", "4\n"}, "holds 4 rows, 3 were announced"},
+        {{"1\ta\n", "2\n3\n", "4"}, "ends inside a row"},
+        {{"1\ta\n", "2\r\n", "4\n"}, "holds a carriage return in row 2"},
+        {{"1\ta\n", "2\\\n", "4\n"}, "holds a backslash before byte 0x0a in row 2"},
+        {{"1\ta\n", "\\! touch x\n", "4\n"}, "holds a backslash before byte 0x21 in row 2"},
+        {{"1\ta\n", "", "4\n"}, "holds 2 rows, 3 were announced"},
+    };
+    (void) state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct answer answer = {0};
+        struct taken taken = {0};
+        struct fault fault = {0};
+        message_add_copy(&answer.bytes, 'H');
+        for (size_t j = 0; j < 3; j++)
+            message_add(&answer.bytes, 'd', cases[i].rows[j], strlen(cases[i].rows[j]));
+        message_add(&answer.bytes, 'c', "", 0);
+        message_add_text(&answer.bytes, 'C', "COPY 3");
+        message_add_ready(&answer.bytes);
+        assert_false(take(&answer, i % 2 == 0 ? 4096 : 3, 0, &taken, &fault));
+        assert_int_equal(fault.err, ERR_SOURCE);
+        if (strstr(fault.text, cases[i].sentence) == NULL)
+            fail_msg("%s instead of %s", fault.text, cases[i].sentence);
+        bytes_free(&taken.rows);
+        bytes_free(&answer.bytes);
+    }
 }
 
 /* Any part of the answer, then the switch and silence. */
@@ -409,7 +451,8 @@ main(void)
         cmocka_unit_test(test_statements_before),
         cmocka_unit_test(test_counts),       cmocka_unit_test(test_no_copy),
         cmocka_unit_test(test_lengths),      cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_long_row),     cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_long_row),     cmocka_unit_test(test_what_is_no_row),
+        cmocka_unit_test(test_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
