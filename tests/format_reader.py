@@ -29,6 +29,18 @@ MANIFEST_BYTES_MAX = 256 * 1024 * 1024
 VOLUME_NUMBER_MAX = 4294967295
 CHUNK = 1 << 20
 
+# The encodings that a database can have (section 7).
+ENCODINGS = set(
+    b"SQL_ASCII UTF8 MULE_INTERNAL EUC_CN EUC_JP EUC_JIS_2004 EUC_KR EUC_TW KOI8R KOI8U ISO_8859_5 ISO_8859_6"
+    b" ISO_8859_7 ISO_8859_8 WIN866 WIN874".split()
+    + [b"LATIN%d" % n for n in range(1, 11)]
+    + [b"WIN%d" % n for n in range(1250, 1259)]
+)
+
+# What is no row, wherever it stands in one (section 5).
+NO_ROW = re.compile(rb"[\0\r]|\\[^bfnrtvN\\]", re.DOTALL)
+ESCAPE = re.compile(rb"\\[bfnrtvN\\]")
+
 Object = collections.namedtuple("Object", "name stored_bytes plain_bytes rows sha256 number")
 Column = collections.namedtuple("Column", "name type rule")
 Table = collections.namedtuple("Table", "schema name into late data rows columns volumes")
@@ -156,7 +168,7 @@ class Dump:
         for name in ("replica_version", "server_version", "database", "lsn", "snapshot"):
             text(where, manifest, name)
         self.encoding = text(where, manifest, "encoding")
-        if not re.fullmatch(rb"[A-Za-z0-9_-]+", self.encoding):
+        if self.encoding not in ENCODINGS:
             raise Refused("%s: no encoding" % where)
         self.suffix = suffix_of(text(where, manifest, "compression").decode("utf-8", "replace"))
         self.scripts = [read_object("%s: %s" % (where, name), manifest.get(name), file + self.suffix, False)
@@ -253,7 +265,7 @@ class Dump:
         where = "%s/%s" % (self.name, volume.name)
         preamble, end = self.preamble(table, volume.number), b"\\.\n"
         begun, kept, rows = False, b"", 0
-        last = b"\n"
+        last, escape = b"\n", b""
         for chunk in self.plain(volume):
             kept += chunk
             if not begun:
@@ -265,6 +277,10 @@ class Dump:
             if len(kept) > len(end):
                 piece, kept = kept[:-len(end)], kept[-len(end):]
                 rows, last = rows + piece.count(b"\n"), piece[-1:]
+                rest = ESCAPE.sub(b"", escape + piece)
+                escape = b"\\" if rest.endswith(b"\\") else b""
+                if NO_ROW.search(rest):
+                    raise Refused("%s holds what is no row" % where)
                 yield piece
         if not begun or kept != end or last != b"\n":
             raise Refused("%s has no preamble or no end" % where)
@@ -279,11 +295,25 @@ class Dump:
                 *rows, rest = (rest + piece).split(b"\n")
                 yield from rows
 
+    def check_script(self, script):
+        """Settings first (section 4).  The statements behind them only a lexer could tell apart."""
+        begin = b""
+        for chunk in self.plain(script):
+            begin += chunk[: 4096 - len(begin)]
+        first = []
+        for line in begin.split(b"\n"):
+            if not line.startswith(b"SET "):
+                break
+            first.append(line)
+        wanted = [b"SET client_encoding = '" + self.encoding + b"';", b"SET standard_conforming_strings = "]
+        further = script in self.scripts[2:-1]
+        if begin and not further and not all(any(line.startswith(each) for line in first) for each in wanted):
+            raise Refused("%s/%s does not set its session up" % (self.name, script.name))
+
     def check(self):
         """Check every object to the last byte."""
         for script in self.scripts:
-            for _ in self.plain(script):
-                pass
+            self.check_script(script)
         for table in self.tables:
             for volume in table.volumes:
                 for _ in self.row_pieces(table, volume):

@@ -98,14 +98,18 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
     struct dump *dump = &check->dump;
     struct flow flow;
     struct sql_target counter;
+    struct sql_guard guard;
     size_t statements = 0;
 
+    if (!sql_guard_init(&guard, pg_encoding(&dump->leader), false, ERR_SOURCE, fault))
+        return false;
     flow_init(&flow, check->stop, FLOW_RING_BYTES_MIN);
     flow_begin(&flow);
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     flow_add(&flow, pg_dump_section(&dump->pg_dump));
     flow_seam(&flow);
-    flow_add(&flow, sql_target_init(&counter, statement_count, &statements));
+    flow_add(&flow, sql_target_init(&counter, (struct sql_promise){.guard = &guard},
+                                    statement_count, &statements));
     bool done = flow_run(&flow, fault);
     flow_free(&flow);
     pg_dump_close(&dump->pg_dump);

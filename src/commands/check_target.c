@@ -152,8 +152,10 @@ check_extensions(struct check *check, struct text *said, struct fault *fault)
 {
     struct restore *restore = &check->restore;
     struct text names = {0};
-    bool ok = restore_statements(restore, &restore->manifest.pre_data, extension_take, &names,
-                                 fault) &&
+    struct sql_guard guard;
+    bool ok = sql_guard_init(&guard, restore->manifest.encoding, false, ERR_INTEGRITY, fault) &&
+              restore_statements(restore, &restore->manifest.pre_data, &guard, extension_take,
+                                 &names, fault) &&
               extensions_ask(&restore->conn, text_of(&names), said, fault);
 
     text_free(&names);

@@ -123,9 +123,10 @@ worker_part(struct worker *worker, struct fault *fault)
 
 /* The next section of the schema's text: pg_dump's child at one end, statements at the other. */
 static bool
-section_copy(struct copy *copy, const char *name, bool parallel, struct fault *fault)
+section_walk(struct copy *copy, const char *name, bool parallel, struct sql_guard *guard,
+             struct fault *fault)
 {
-    struct script *script = restore_script(&copy->restore, parallel, fault);
+    struct script *script = restore_script(&copy->restore, parallel, guard, fault);
     struct fault walked = {0};
     struct sql_target target;
     struct sql_source source;
@@ -135,15 +136,27 @@ section_copy(struct copy *copy, const char *name, bool parallel, struct fault *f
         return fault_because(fault, "while copying the schema");
     flow_init(&flow, copy->dump.stop, copy->dump.memory.ring_bytes);
     flow_begin(&flow);
-    sql_source_open(&source, pg_dump_section(&copy->dump.pg_dump), dump_keep_statement,
+    sql_source_open(&source, pg_dump_section(&copy->dump.pg_dump), NULL, dump_keep_statement,
                     &copy->dump.catalog);
     flow_add(&flow, sql_source_init(&source, &no_bytes, UINT64_MAX));
     flow_seam(&flow);
-    flow_add(&flow, sql_target_init(&target, script_statement, script));
+    flow_add(&flow, sql_target_init(&target, (struct sql_promise){.guard = guard}, script_statement,
+                                    script));
     flow_run(&flow, &walked);
     sql_source_close(&source);
     flow_free(&flow);
     return script_end(script, &walked, fault) || fault_because(fault, "while copying %s", name);
+}
+
+static bool
+section_copy(struct copy *copy, const char *name, bool parallel, struct fault *fault)
+{
+    bool transactions = strcmp(name, "data") == 0;
+    struct sql_guard guard;
+
+    return sql_guard_init(&guard, copy->dump.manifest.encoding, transactions, ERR_SOURCE, fault) &&
+           section_walk(copy, name, parallel, &guard, fault) &&
+           restore_sql_end(&copy->restore, &guard, fault);
 }
 
 /* Advisory locks are per database and need no right: one that the leader holds can't be had there

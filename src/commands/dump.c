@@ -152,16 +152,21 @@ section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_
              struct manifest_object *object, struct fault *fault)
 {
     const char *name = arena_print(&dump->scripts, "%s.sql%s", file, dump->suffix);
+    bool transactions = strcmp(file, "data") == 0;
     struct sql_source sql;
+    struct sql_guard guard;
 
-    sql_source_open(&sql, pg_dump_section(&dump->pg_dump), dump_keep_statement, &dump->catalog);
+    if (!sql_guard_init(&guard, dump->manifest.encoding, transactions, ERR_SOURCE, fault))
+        return false;
+    sql_source_open(&sql, pg_dump_section(&dump->pg_dump), &guard, dump_keep_statement,
+                    &dump->catalog);
     bool done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     while (done && sql.more) {
         object = piece_add(dump, &name);
         done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     }
     sql_source_close(&sql);
-    return done;
+    return done && sql_guard_end(&guard, fault);
 }
 
 /* The schema's text needs none of the rows, so it is written while they are copied.  pg_dump has

@@ -15,6 +15,20 @@
 #include "commands/open_store.h"
 #include "commands/restore.h"
 
+/* SQL_ASCII means bytes of any kind, which the server would take unchecked: let it check them
+ * against its own encoding. */
+bool
+restore_encoding(struct restore *restore, struct pg_session *conn, struct fault *fault)
+{
+    bool any = strcmp(restore->manifest.encoding, "SQL_ASCII") == 0;
+    struct text sql = {0};
+    text_addf(&sql, "SET client_encoding = '%s'",
+              any ? pg_encoding(conn) : restore->manifest.encoding);
+    bool done = pg_run(conn, "use the encoding of the dump", text_of(&sql), fault);
+    text_free(&sql);
+    return done;
+}
+
 bool
 restore_connect(struct restore *restore, struct pg_session *conn, struct fault *fault)
 {
@@ -23,16 +37,7 @@ restore_connect(struct restore *restore, struct pg_session *conn, struct fault *
         return false;
     if (!first && !pg_open_beside(conn, restore->env->to, &restore->conn, fault))
         return false;
-
-    /* SQL_ASCII means bytes of any kind, which the server would take unchecked: let it check them
-     * against its own encoding. */
-    bool any = strcmp(restore->manifest.encoding, "SQL_ASCII") == 0;
-    struct text sql = {0};
-    text_addf(&sql, "SET client_encoding = '%s'",
-              any ? pg_encoding(conn) : restore->manifest.encoding);
-    bool done = pg_run(conn, "use the encoding of the dump", text_of(&sql), fault);
-    text_free(&sql);
-    return done;
+    return restore_encoding(restore, conn, fault);
 }
 
 static bool
@@ -132,11 +137,24 @@ static bool
 data_restore(struct restore *restore, struct fault *fault)
 {
     const struct manifest *manifest = &restore->manifest;
-    bool done = restore_sql(restore, &manifest->data, false, fault);
+    struct sql_guard guard;
+    bool done = sql_guard_init(&guard, manifest->encoding, true, ERR_INTEGRITY, fault) &&
+                restore_sql(restore, &manifest->data, false, &guard, fault);
 
     for (size_t i = 0; i < manifest->more_data_count && done; i++)
-        done = restore_sql(restore, &manifest->more_data[i], false, fault);
-    return done;
+        done = restore_sql(restore, &manifest->more_data[i], false, &guard, fault);
+    return done && restore_sql_end(restore, &guard, fault);
+}
+
+static bool
+schema_restore(struct restore *restore, const struct manifest_object *section, bool parallel,
+               struct fault *fault)
+{
+    struct sql_guard guard;
+
+    return sql_guard_init(&guard, restore->manifest.encoding, false, ERR_INTEGRITY, fault) &&
+           restore_sql(restore, section, parallel, &guard, fault) &&
+           restore_sql_end(restore, &guard, fault);
 }
 
 /* Late tables come when all others are there, and by one connection. */
@@ -160,10 +178,10 @@ restore_walk(struct restore *restore, struct fault *fault)
     const struct manifest *manifest = &restore->manifest;
 
     return restore_look(restore, fault) && restore_empty(restore, fault) &&
-           restore_sql(restore, &manifest->pre_data, false, fault) &&
+           schema_restore(restore, &manifest->pre_data, false, fault) &&
            restore_thaws(restore, fault) && rows_restore(restore, fault) &&
            data_restore(restore, fault) &&
-           restore_sql(restore, &manifest->post_data, true, fault) &&
+           schema_restore(restore, &manifest->post_data, true, fault) &&
            restore_check(restore, fault) && restore_last(restore, fault);
 }
 
@@ -191,6 +209,9 @@ restore_command(struct restore *restore, struct fault *fault)
                        fault) ||
         !memory_for_manifest(restore->env, MEMORY_RESTORE, &restore->manifest, &restore->memory,
                              fault))
+        return false;
+    struct sql_guard guard;
+    if (!sql_guard_init(&guard, restore->manifest.encoding, false, ERR_INTEGRITY, fault))
         return false;
     memory_log(&restore->memory, LOG_INFO);
     restore->workers = restore->memory.jobs;

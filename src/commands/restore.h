@@ -70,6 +70,9 @@ bool restore_claim(struct restore *restore, struct fault *fault);
 /* The same refusal where another run holds it now, without holding it. */
 bool restore_unclaimed(struct restore *restore, struct fault *fault);
 
+/* Use the encoding of the dump. */
+bool restore_encoding(struct restore *restore, struct pg_session *conn, struct fault *fault);
+
 /* Ask the store for one listing: every object must be there with its size (ERR_INTEGRITY).  The
  * largest one is opened, too, which an archived one can't be (ERR_STORE).  objects receives how
  * many there are. */
@@ -114,18 +117,25 @@ struct load_way {
 void restore_copy_statement(struct text *sql, const struct manifest_table *table,
                             struct load_way way, bool first);
 
-/* Read one SQL object of the dump, checked against the manifest, and hand over each statement. */
+/* Read one SQL object of the dump, checked against the manifest and by the guard, and hand over
+ * each statement. */
 bool restore_statements(struct restore *restore, const struct manifest_object *object,
-                        sql_statement_fn *statement, void *argument, struct fault *fault);
+                        struct sql_guard *guard, sql_statement_fn *statement, void *argument,
+                        struct fault *fault);
 
-/* Run the statements of one SQL object.  parallel: those that may, beside each other on connections
- * of their own. */
+/* Run the statements of one SQL object.  The guard is one for all objects of a script.  parallel:
+ * those that may, beside each other on connections of their own. */
 bool restore_sql(struct restore *restore, const struct manifest_object *object, bool parallel,
-                 struct fault *fault);
+                 struct sql_guard *guard, struct fault *fault);
+
+/* End a script, of one object or more: it must be whole, and nothing that it has set stays behind
+ * in the session. */
+bool restore_sql_end(struct restore *restore, const struct sql_guard *guard, struct fault *fault);
 
 /* A runner of statements on the restore's connections, some of them beside each other when parallel
  * is set; script.h. */
-struct script *restore_script(struct restore *restore, bool parallel, struct fault *fault);
+struct script *restore_script(struct restore *restore, bool parallel,
+                              const struct sql_guard *guard, struct fault *fault);
 
 /* Make the event triggers, which would fire for what else there is to do, and change what is
  * counted. */

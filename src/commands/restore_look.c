@@ -103,7 +103,11 @@ statement_pass(void *argument, const char *sql, struct fault *fault)
 static bool
 section_look(struct restore *restore, const struct manifest_object *section, struct fault *fault)
 {
-    return restore_statements(restore, section, statement_pass, NULL, fault) ||
+    struct sql_guard guard;
+
+    return (sql_guard_init(&guard, restore->manifest.encoding, false, ERR_INTEGRITY, fault) &&
+            restore_statements(restore, section, &guard, statement_pass, NULL, fault) &&
+            sql_guard_end(&guard, fault)) ||
            fault_because(fault, "while looking through %s/%s", restore->manifest.name,
                          section->name);
 }

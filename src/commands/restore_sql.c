@@ -7,7 +7,8 @@
 
 bool
 restore_statements(struct restore *restore, const struct manifest_object *object,
-                   sql_statement_fn *statement, void *argument, struct fault *fault)
+                   struct sql_guard *guard, sql_statement_fn *statement, void *argument,
+                   struct fault *fault)
 {
     struct crew crew = {.env = restore->env, .memory = &restore->memory, .stop = restore->stop};
     struct worker clerk;
@@ -22,7 +23,9 @@ restore_statements(struct restore *restore, const struct manifest_object *object
     if (strcmp(restore->manifest.compression, "none") != 0)
         flow_add(&clerk.flow, decompress_init(&clerk.decompress));
     flow_seam(&clerk.flow);
-    flow_add(&clerk.flow, sql_target_init(&target, statement, argument));
+    const struct sql_promise promise = {.guard = guard, .name = path,
+                                        .bytes_wanted = object->plain_bytes};
+    flow_add(&clerk.flow, sql_target_init(&target, promise, statement, argument));
     bool done = flow_run(&clerk.flow, fault);
     worker_close(&clerk);
     return done;
@@ -35,7 +38,8 @@ connect_helper(void *restore, struct pg_session *conn, struct fault *fault)
 }
 
 struct script *
-restore_script(struct restore *restore, bool parallel, struct fault *fault)
+restore_script(struct restore *restore, bool parallel, const struct sql_guard *guard,
+               struct fault *fault)
 {
     const struct script_config config = {
         .conn = &restore->conn,
@@ -45,6 +49,7 @@ restore_script(struct restore *restore, bool parallel, struct fault *fault)
         .owners = restore->env->owners,
         .privileges = restore->env->privileges,
         .last = &restore->last,
+        .guard = guard,
     };
     return script_begin(&config, fault);
 }
@@ -78,15 +83,15 @@ statement_hear(void *argument, const char *sql, struct fault *fault)
 
 bool
 restore_sql(struct restore *restore, const struct manifest_object *object, bool parallel,
-            struct fault *fault)
+            struct sql_guard *guard, struct fault *fault)
 {
     struct fault walked = {0};
-    struct script *script = restore_script(restore, parallel, fault);
+    struct script *script = restore_script(restore, parallel, guard, fault);
     bool done = script != NULL;
 
     if (done) {
         struct hearing hearing = {.restore = restore, .script = script};
-        restore_statements(restore, object, statement_hear, &hearing, &walked);
+        restore_statements(restore, object, guard, statement_hear, &hearing, &walked);
         fault_hand_over(&walked, &hearing.refusal);
         done = script_end(script, &walked, fault);
     }
@@ -99,4 +104,13 @@ restore_last(struct restore *restore, struct fault *fault)
 {
     return script_last(&restore->conn, &restore->last, fault) ||
            fault_because(fault, "while restoring the event triggers");
+}
+
+bool
+restore_sql_end(struct restore *restore, const struct sql_guard *guard, struct fault *fault)
+{
+    return sql_guard_end(guard, fault) &&
+           pg_run(&restore->conn, "end a script",
+                  "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL", fault) &&
+           pg_settle(&restore->conn, fault) && restore_encoding(restore, &restore->conn, fault);
 }

@@ -12,6 +12,7 @@
 #include "commands/sort_memory.h"
 #include "flow/flow.h"
 #include "pg/sql_kind.h"
+#include "pg/sql_run.h"
 #include "pg/sql_target.h"
 
 enum {
@@ -37,6 +38,7 @@ struct script {
     bool families_known;
     struct sort_memory memory;
     bool foreign;            /* what is in the queue is foreign keys, else none of it is */
+    struct sql_state state;  /* of every session behind a statement; changes while no helper runs */
     pthread_mutex_t lock;    /* of all that follows */
     pthread_cond_t changed;
     struct script_queue queue;
@@ -81,7 +83,8 @@ statement_show(char *shown, const char *sql)
 }
 
 static bool
-statement_run(struct pg_session *conn, const char *sql, struct fault *fault)
+statement_run(struct pg_session *conn, const char *sql, const struct sql_state *state, enum err err,
+              struct fault *fault)
 {
     char doing[SHOWN_BYTES + 16] = "run «";
     statement_show(doing + strlen(doing), sql);
@@ -89,7 +92,7 @@ statement_run(struct pg_session *conn, const char *sql, struct fault *fault)
 
     for (int tried = 1;; tried++) {
         struct fault failed = {0};
-        if (pg_run(conn, doing, sql, &failed))
+        if (sql_run(conn, doing, sql, state, err, &failed))
             return true;
         /* The second net: locks that the queue does not know of. */
         if (strcmp(conn->sqlstate, "40P01") != 0 || tried == DEADLOCK_TRIES) {
@@ -124,7 +127,8 @@ helper_work(struct helper *helper, const char *sql, uint64_t memory_kib, struct 
         !sort_memory_set(&helper->conn, memory_kib, fault))
         return false;
     helper->memory_kib = memory_kib;
-    return statement_run(&helper->conn, sql, fault);
+    const struct script *script = helper->script;
+    return statement_run(&helper->conn, sql, &script->state, script->config.guard->err, fault);
 }
 
 /* None is begun as if it were alone while others may still come: more memory would slow it. */
@@ -185,10 +189,12 @@ script_settle(struct script *script, struct fault *fault)
 static bool
 script_everywhere(struct script *script, const char *sql, struct fault *fault)
 {
-    if (!statement_run(script->config.conn, sql, fault))
+    enum err err = script->config.guard->err;
+
+    if (!statement_run(script->config.conn, sql, &script->state, err, fault))
         return false;
     for (unsigned i = 0; i < script->helpers_count; i++)
-        if (!statement_run(&script->helpers[i].conn, sql, fault))
+        if (!statement_run(&script->helpers[i].conn, sql, &script->state, err, fault))
             return false;
     return true;
 }
@@ -282,8 +288,10 @@ script_statement(void *argument, const char *sql, struct fault *fault)
         return script_beside(script, sql, &facts, fault);
     if (!script_settle(script, fault))
         return false;
+    script->state = config->guard->state;
     return facts.kind == SQL_SESSION ? script_everywhere(script, sql, fault)
-                                     : statement_run(config->conn, sql, fault);
+                                     : statement_run(config->conn, sql, &script->state,
+                                                     config->guard->err, fault);
 }
 
 static bool
@@ -326,6 +334,7 @@ script_begin(const struct script_config *config, struct fault *fault)
     if (script == NULL)
         memory_exhausted(sizeof *script);
     script->config = *config;
+    script->state = config->guard->state;
     if (config->helpers > SCRIPT_HELPERS_MAX)
         script->config.helpers = SCRIPT_HELPERS_MAX;
     pthread_mutex_init(&script->lock, NULL);
@@ -365,10 +374,11 @@ bool
 script_last(struct pg_session *conn, struct text *last, struct fault *fault)
 {
     const char *sql = text_of(last), *end = sql + last->size;
+    const struct sql_state any = {.encoding = -1};
     bool done = true;
 
     for (; done && sql < end; sql += strlen(sql) + 1)
-        done = statement_run(conn, sql, fault);
+        done = statement_run(conn, sql, &any, ERR_INTEGRITY, fault);
     text_free(last);
     return done;
 }

@@ -13,6 +13,8 @@
  * pg_dump orders its statements so that each finds what it needs before it; a run of neighbours
  * that only build indexes needs nothing of each other, nor does one of foreign keys.
  *
+ * Behind each of them the session is looked at (sql_run.h), whichever connection it ran on.
+ *
  * Life:   script_begin connects the helpers; script_statement takes each statement, as the end of a
  *         corridor (sql_target) does; script_end waits for what is left, and frees.
  * Limits: SCRIPT_WAITING_MAX statements wait; who brings more waits, too.
@@ -22,6 +24,7 @@
 
 #include "base/text.h"
 #include "pg/conn.h"
+#include "pg/sql_guard.h"
 
 enum { SCRIPT_WAITING_MAX = 256, SCRIPT_HELPERS_MAX = 64 };
 
@@ -32,6 +35,7 @@ struct script_config {
     void *argument;          /* of connect */
     bool owners, privileges; /* which statements are wanted */
     struct text *last;       /* those about event triggers are added to it, for script_last() */
+    const struct sql_guard *guard; /* has seen each statement before it comes here */
 };
 
 struct script;

@@ -116,8 +116,8 @@ on_notice(void *argument, const PGresult *result)
 
 /* Research: pg_dump's own session settings (setup_connection() in pg_dump.c); the timeouts are
  * those that would kill a leader which sits in its transaction for hours. */
-static bool
-conn_settle(struct pg_session *conn, struct fault *fault)
+bool
+pg_settle(struct pg_session *conn, struct fault *fault)
 {
     struct text sql = {0};
     text_add(&sql, "SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = POSTGRES;"
@@ -183,7 +183,7 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     if (PQsetClientEncoding(conn->pq, pg_encoding(conn)) != 0)
         return conn_failed(conn, "set the client encoding", fault);
     PQsetnonblocking(conn->pq, 1);
-    return conn_settle(conn, fault);
+    return pg_settle(conn, fault);
 }
 
 bool

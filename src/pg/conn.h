@@ -38,6 +38,9 @@ bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct sto
 bool pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
                     struct fault *fault);
 
+/* Make the session safe once more, after statements that may have set it otherwise. */
+bool pg_settle(struct pg_session *conn, struct fault *fault);
+
 /* Cancel what runs, within CANCEL_MS, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);
 

@@ -16,7 +16,8 @@ bool
 copy_in_begin(struct copy_in *in, struct pg_session *conn, const char *doing, const char *sql,
               struct fault *fault)
 {
-    *in = (struct copy_in){.conn = conn, .doing = doing};
+    *in = (struct copy_in){.conn = conn, .doing = doing,
+                           .encoding = PQclientEncoding(conn->pq)};
 
     PGresult *result = pg_query(conn, doing, sql, fault);
     if (result == NULL)
@@ -49,9 +50,14 @@ verdict(struct copy_in *in, struct fault *fault)
         PQclear(result);
         counted = true;
     }
-    return counted || fault_set(fault, in->conn->side,
-                                "unable to %s: the server did not say how many rows it took",
-                                in->doing);
+    if (!counted)
+        return fault_set(fault, in->conn->side,
+                         "unable to %s: the server did not say how many rows it took", in->doing);
+    /* A function that a CHECK or a trigger calls may set it: what comes next would be misread. */
+    return PQclientEncoding(in->conn->pq) == in->encoding ||
+           fault_set(fault, in->conn->side,
+                     "unable to %s: a function that it calls changes client_encoding to %s",
+                     in->doing, pg_encoding_to_char(PQclientEncoding(in->conn->pq)));
 }
 
 /* Is the complaint about what is in a row? */

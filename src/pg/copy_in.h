@@ -20,6 +20,7 @@ struct copy_in {
     struct pg_session *conn;
     const char *doing;
     uint64_t rows;
+    int encoding;            /* of the session; loading rows must leave it as it is */
     _Atomic uint64_t *moved; /* counts bytes while they pass, for whoever watches; may be NULL */
     bool done;
     bool hears_out;          /* the source proves only at its end that it is whole */

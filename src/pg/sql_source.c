@@ -61,11 +61,11 @@ sql_source_step(struct stage *stage, struct source_span *source, struct target_s
 static const struct stage_ops sql_source_ops = {.name = "sql source", .step = sql_source_step};
 
 void
-sql_source_open(struct sql_source *source, struct stage *inner, sql_keep_fn *keep,
-                const void *argument)
+sql_source_open(struct sql_source *source, struct stage *inner, struct sql_guard *guard,
+                sql_keep_fn *keep, const void *argument)
 {
     *source = (struct sql_source){.stage.ops = &sql_source_ops, .inner = inner};
-    sql_filter_init(&source->filter, keep, argument);
+    sql_filter_init(&source->filter, (struct sql_promise){.guard = guard}, keep, argument);
 }
 
 struct stage *

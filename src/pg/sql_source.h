@@ -34,9 +34,10 @@ struct sql_source {
     uint8_t window[SQL_SOURCE_WINDOW_BYTES];
 };
 
-/* keep and argument as for sql_filter_init(). */
-void sql_source_open(struct sql_source *source, struct stage *inner, sql_keep_fn *keep,
-                     const void *argument);
+/* guard, which may be NULL, looks at each statement; keep and argument are as for
+ * sql_filter_init(). */
+void sql_source_open(struct sql_source *source, struct stage *inner, struct sql_guard *guard,
+                     sql_keep_fn *keep, const void *argument);
 
 /* Begin an object, which is cut when *stored_bytes has reached stored_bytes_max. */
 struct stage *sql_source_init(struct sql_source *source, const _Atomic uint64_t *stored_bytes,

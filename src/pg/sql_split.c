@@ -3,18 +3,29 @@
 
 #include "pg/sql_split.h"
 
+#include <common/string.h>
 #include <fe_utils/psqlscan_int.h>
 #include <mb/pg_wchar.h>
 #include <pqexpbuffer.h>
 #include <string.h>
 
-static const PsqlScanCallbacks no_variables = {NULL};
+/* What the lexer puts in the place of :name, :'name' and :"name". */
+static char *
+variable_value(const char *name, PsqlScanQuoteType quote, void *context)
+{
+    const char *mark = quote == PQUOTE_SQL_LITERAL ? "'" : quote == PQUOTE_SQL_IDENT ? "\"" : "";
+    (void) context;
+
+    return psprintf(": %s%s%s", mark, name, mark);
+}
+
+static const PsqlScanCallbacks variables = {.get_variable = variable_value};
 
 void
 sql_split_init(struct sql_split *split)
 {
     *split = (struct sql_split){.standard_strings = true};
-    split->scan = psql_scan_create(&no_variables);
+    split->scan = psql_scan_create(&variables);
     split->statement = createPQExpBuffer();
     if (split->statement == NULL)
         memory_exhausted(sizeof *split->statement);
@@ -34,6 +45,43 @@ begins(const char *text, const char *word)
     return strncmp(text, word, strlen(word)) == 0;
 }
 
+/* Only the last statement of a text may come, and it must be the whole text. */
+static bool
+is_whole(void *argument, const char *sql, struct fault *fault)
+{
+    const char **whole = argument;
+    bool same = *whole != NULL && strcmp(*whole, sql) == 0;
+
+    *whole = NULL;
+    return same || fault_set(fault, ERR_INTEGRITY, "the SQL holds two statements in one: %.60s",
+                             sql);
+}
+
+/* The lexer makes ";" of "\;", and nothing tells the two apart behind it. */
+static bool
+is_one_statement(const struct sql_split *split, const char *sql, struct fault *fault)
+{
+    struct sql_split again;
+
+    sql_split_init(&again);
+    again.alone = true;
+    again.standard_strings = split->standard_strings;
+    bool one = sql_split_feed(&again, sql, strlen(sql), is_whole, &sql, fault) &&
+               sql_split_end(&again, is_whole, &sql, fault);
+    sql_split_free(&again);
+    return one;
+}
+
+/* Whoever reads the text by lines, as psql and we do, would read on as before to the line's end; a
+ * server would not. */
+static bool
+strings_changed(const struct sql_split *split, struct fault *fault)
+{
+    return fault_set(fault, ERR_INTEGRITY,
+                     "the SQL goes on behind standard_conforming_strings on its line: %.60s",
+                     split->statement->data);
+}
+
 static bool
 emit(struct sql_split *split, sql_statement_fn *statement, void *argument, struct fault *fault)
 {
@@ -41,10 +89,15 @@ emit(struct sql_split *split, sql_statement_fn *statement, void *argument, struc
 
     if (PQExpBufferBroken(sql))
         memory_exhausted(split->line.size);
+    if (split->standard_strings != split->line_strings)
+        return strings_changed(split, fault);
+    if (split->doubtful && !split->alone && !is_one_statement(split, sql->data, fault))
+        return false;
     if (begins(sql->data, "SET standard_conforming_strings = "))
         split->standard_strings = !begins(sql->data, "SET standard_conforming_strings = off");
     split->atomic = false;
     bool carried_on = sql->len == 0 || statement(argument, sql->data, fault);
+    split->ahead = 0;
     resetPQExpBuffer(sql);
     return carried_on;
 }
@@ -53,8 +106,11 @@ emit(struct sql_split *split, sql_statement_fn *statement, void *argument, struc
 static void
 atomic_end(struct sql_split *split, const char *line)
 {
-    if (split->atomic && split->plain && strcmp(line, "END;") == 0)
-        split->scan->begin_depth = 1;
+    if (!split->atomic || !split->plain || strcmp(line, "END;") != 0)
+        return;
+    if (split->scan->begin_depth > 1)
+        split->ahead += (unsigned) split->scan->begin_depth - 1;
+    split->scan->begin_depth = 1;
 }
 
 /* Behind a line: was the BEGIN that the lexer counted the beginning of a body? */
@@ -64,8 +120,10 @@ atomic_begin(struct sql_split *split, const char *line)
     if (split->scan->begin_depth == 0 || split->atomic)
         return;
     split->atomic = strstr(line, "BEGIN ATOMIC") != NULL;
-    if (!split->atomic)
+    if (!split->atomic) {
+        split->ahead += (unsigned) split->scan->begin_depth;
         split->scan->begin_depth = 0;
+    }
 }
 
 /* All server encodings are safe to scan as single bytes: no byte of a multi-byte character is ASCII
@@ -87,9 +145,11 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     }
     if (split->statement->len > 0)
         appendPQExpBufferChar(split->statement, '\n');
+    split->doubtful = (split->doubtful && split->statement->len > 0) ||
+                      strstr(line, "\\;") != NULL || strstr(line, "\\:") != NULL;
+    split->line_strings = split->standard_strings;
     atomic_end(split, line);
-    psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII,
-                    split->standard_strings);
+    psql_scan_setup(split->scan, line, (int) split->line.size, PG_SQL_ASCII, split->line_strings);
     do {
         result = psql_scan(split->scan, split->statement, &prompt);
         if (result == PSCAN_SEMICOLON)
@@ -100,6 +160,8 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
     } while (carried_on && result == PSCAN_SEMICOLON);
     psql_scan_finish(split->scan);
     atomic_begin(split, line);
+    if (carried_on && split->standard_strings != split->line_strings && split->statement->len > 0)
+        return strings_changed(split, fault);
     split->open = prompt != PROMPT_READY || split->statement->len > 0;
     split->plain = prompt == PROMPT_CONTINUE;
     if (split->statement->len > SQL_STATEMENT_BYTES_MAX)

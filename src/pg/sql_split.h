@@ -1,12 +1,17 @@
 /* sql_split - a stream of SQL text as single statements, by PostgreSQL's own lexer (psqlscan).
  *
  * psql's backslash commands are not SQL: \restrict and \unrestrict lines, which pg_dump writes
- * against CVE-2025-8714, are dropped; any other one is a failure, for no dump of ours holds it.
- * Comments between statements are dropped, those inside are kept.
+ * against CVE-2025-8714, are dropped; any other one is a failure, for no dump of ours holds it, and
+ * so is "\;", by which psql sends two statements as one.  Comments between statements are dropped,
+ * those inside are kept.  A colon before a name, as in a[1:n], gets a blank behind it, which says
+ * the same to PostgreSQL, and nothing any more to psql, which would put a variable there.
  *
  * The lexer counts BEGIN and END to find where a routine's BEGIN ATOMIC body ends, and loses count
  * when a routine, its type or a column has the name begin, as psql does.  So the frame that pg_dump
- * gives such a body is looked at, too: the words BEGIN ATOMIC, and a line that is just END;.
+ * gives such a body is looked at, too: the words BEGIN ATOMIC, and a line that is just END;.  How
+ * far psql's count is ahead then, behind the statement, is known as well.
+ *
+ * Text is cut by bytes, as is right for the encodings of sql_guard.h.
  *
  * Life:   sql_split_init; sql_split_feed any number of times; sql_split_end at the end of the text,
  *         which refuses half a statement; sql_split_free.
@@ -35,6 +40,10 @@ struct sql_split {
     bool plain;            /* … but in no quote, comment or parenthesis */
     bool atomic;           /* inside a routine with a BEGIN ATOMIC body */
     bool standard_strings; /* standard_conforming_strings, as the text itself sets it */
+    bool line_strings;     /* as it was where the line began, for all of it */
+    bool doubtful;         /* the statement may hold a "\;" */
+    bool alone;            /* it is split for the second time, to see whether it is one */
+    unsigned ahead;        /* how many END psql waits for behind the statement */
 };
 
 void sql_split_init(struct sql_split *split);

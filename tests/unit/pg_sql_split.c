@@ -76,7 +76,6 @@ test_statements(void **state)
     check("SELECT 1;", "SELECT 1;\n--\n");
     check("SELECT 1; SELECT 2;;\nSELECT\n3\n;\n",
           "SELECT 1;\n--\nSELECT 2;\n--\n;\n--\nSELECT\n3\n;\n--\n");
-    check("SELECT a[1:2], b::text, :c, :'d';\n", "SELECT a[1:2], b::text, :c, :'d';\n--\n");
     check("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);\nSELECT 3;",
           "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);\n--\nSELECT 3;\n--\n");
 }
@@ -197,6 +196,75 @@ test_zero_bytes(void **state)
     bytes_free(&result);
 }
 
+/* psql would put its own variables there. */
+static void
+test_colons(void **state)
+{
+    (void) state;
+    check("SELECT a[1:2], b::text, c := 1, a[x:\"y\"], ':e', \":f\", $$:g$$ /* :h */;\n",
+          "SELECT a[1: 2], b::text, c := 1, a[x: \"y\"], ':e', \":f\", $$:g$$ /* :h */;\n--\n");
+    check("SELECT :c, :'d', :\"DBNAME\", :_1\xc3\xa9;\n",
+          "SELECT : c, : 'd', : \"DBNAME\", : _1\xc3\xa9;\n--\n");
+}
+
+static void
+test_two_in_one(void **state)
+{
+    (void) state;
+    check_refused("SELECT 1\\; BEGIN;\n", "two statements in one: SELECT 1;");
+    check_refused("SELECT 0; SELECT 1\\; BEGIN;\n", "two statements in one: SELECT 1;");
+    check_refused("SELECT 1\n\\;\nBEGIN\n;\n", "two statements in one: SELECT 1");
+    check_refused("SELECT 1\\;;\n", "two statements in one");
+    check_refused("SELECT 1\\:x;\n", "two statements in one");
+    check("SELECT '\\; \\:', $$\\;$$, E'\\\\\\;', \"\\;\" -- \\;\n;\n",
+          "SELECT '\\; \\:', $$\\;$$, E'\\\\\\;', \"\\;\" -- \\;\n;\n--\n");
+}
+
+static void
+test_strings_changed_on_a_line(void **state)
+{
+    (void) state;
+    check_refused("SET standard_conforming_strings = off; SELECT '\\'' ; x';\n", "on its line");
+    check_refused("SET standard_conforming_strings = off; SELECT\n1;\n", "on its line");
+    check("SET standard_conforming_strings = on; SELECT 1;\n",
+          "SET standard_conforming_strings = on;\n--\nSELECT 1;\n--\n");
+}
+
+/* How many END psql waits for, a number behind each statement. */
+static bool
+collect_ahead(void *argument, const char *sql, struct fault *fault)
+{
+    struct sql_split **split = argument;
+    (void) fault;
+
+    (void) sql;
+    split[1] = (struct sql_split *) ((uintptr_t) split[1] * 10 + split[0]->ahead + 1);
+    return true;
+}
+
+static void
+test_what_psql_waits_for(void **state)
+{
+    static const char text[] =
+        "CREATE FUNCTION public.begin() RETURNS integer\n    LANGUAGE sql\n    AS 'SELECT 1';\n"
+        "CREATE FUNCTION begin.begin() RETURNS begin\n    LANGUAGE sql\n    AS 'SELECT 1';\n"
+        "SELECT 1;\n"
+        "CREATE FUNCTION f() RETURNS int\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT 1;\nEND;\n"
+        "CREATE FUNCTION f() RETURNS begin\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT 1;\nEND;\n"
+        "CREATE FUNCTION f() RETURNS integer\n    LANGUAGE sql\n    BEGIN ATOMIC\n SELECT begin"
+        ";\nEND;\n";
+    struct sql_split split;
+    struct sql_split *argument[2] = {&split, NULL};
+    struct fault fault = {0};
+    (void) state;
+
+    sql_split_init(&split);
+    assert_true(sql_split_feed(&split, text, sizeof text - 1, collect_ahead, argument, &fault));
+    assert_true(sql_split_end(&split, collect_ahead, argument, &fault));
+    assert_int_equal((uintptr_t) argument[1], 241122);
+    sql_split_free(&split);
+}
+
 static bool
 give_up(void *argument, const char *sql, struct fault *fault)
 {
@@ -215,7 +283,7 @@ test_callback_ends_it(void **state)
         struct sql_target target;
         struct fault fault = {0};
         unsigned left = after;
-        struct stage *stage = sql_target_init(&target, give_up, &left);
+        struct stage *stage = sql_target_init(&target, (struct sql_promise){0}, give_up, &left);
         assert_false(windows_push(stage, text, sizeof text - 1, 64, 0, NULL, &fault));
         stage_free(stage);
         assert_int_equal(left, 0);
@@ -235,7 +303,7 @@ test_target_windows(void **state)
         struct sql_target target;
         struct bytes result = {0};
         struct fault fault = {0};
-        struct stage *stage = sql_target_init(&target, collect, &result);
+        struct stage *stage = sql_target_init(&target, (struct sql_promise){0}, collect, &result);
         assert_true(windows_push(stage, text.data, text.size, window, 0, NULL, &fault));
         stage_free(stage);
         assert_int_equal(result.size, text.size - 500 * strlen("\n-- nothing\n") + 500 * 4);
@@ -261,7 +329,7 @@ static struct stage *
 filter_begin(void *context)
 {
     struct filtering *filtering = context;
-    return sql_filter_init(&filtering->filter, keep, "ALTER");
+    return sql_filter_init(&filtering->filter, (struct sql_promise){0}, keep, "ALTER");
 }
 
 static void
@@ -368,8 +436,8 @@ test_source_is_cut(void **state)
         struct sql_source sql;
         struct bytes whole = {0};
         size_t objects = 0;
-        sql_source_open(&sql, memory_source_init(&memory, text.data, text.size, 700), keep_most,
-                        NULL);
+        sql_source_open(&sql, memory_source_init(&memory, text.data, text.size, 700), NULL,
+                        keep_most, NULL);
         do {
             struct bytes object = {0};
             object_take(&sql, windows[i / 4], sizes[i % 4], &object);
@@ -396,6 +464,9 @@ main(void)
         cmocka_unit_test(test_quotes),          cmocka_unit_test(test_strings_of_old),
         cmocka_unit_test(test_bodies),          cmocka_unit_test(test_atomic_bodies),
         cmocka_unit_test(test_commands),        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_colons),          cmocka_unit_test(test_two_in_one),
+        cmocka_unit_test(test_strings_changed_on_a_line),
+        cmocka_unit_test(test_what_psql_waits_for),
         cmocka_unit_test(test_zero_bytes),      cmocka_unit_test(test_callback_ends_it),
         cmocka_unit_test(test_target_windows),  cmocka_unit_test(test_filter_windows),
         cmocka_unit_test(test_filter_truncated), cmocka_unit_test(test_source_is_cut),
