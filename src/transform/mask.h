@@ -28,6 +28,16 @@ enum transformer {
     TRANSFORMERS_COUNT
 };
 
+/* What is true of a transformer whatever its column and parameters are. */
+enum transformer_flag {
+    SEES = 1,        /* the result depends on the value, or has to differ from it */
+    KEEPS_EMPTY = 2, /* an empty text stays empty */
+    DIFFERS = 4,     /* drawn again when a result happens to be the original */
+    FUNCTION = 8,    /* deterministic by itself: equal values have equal results, in every column of
+                        one type and with the same parameters */
+    UNIQUE = 16,     /* it draws from so many that results may be told to be unique */
+};
+
 /* The parameters of a rule; each transformer reads its own. */
 struct settings {
     const char *domain;  /* email: NULL = example.com */
@@ -67,12 +77,26 @@ struct result {
 typedef void mask_apply_fn(const struct mask *, const struct value *, struct random *,
                            struct result *);
 
+/* What of a value stays in all of its results, and so tells values apart. */
+struct kept {
+    const uint8_t *data; /* bytes of it */
+    size_t size;
+    size_t shape;        /* of a number: its sign, and digits before and behind the point */
+    bool others;         /* seldom, there are results that choices does not count */
+};
+
+/* How many results are possible for one value, all about as likely; 1: always the same.  kept comes
+ * zeroed. */
+typedef double mask_choices_fn(const struct mask *, const struct value *, struct kept *kept);
+
 /* What is wrong with this column for the mask, beyond its kind: adds a sentence to why. */
 typedef bool mask_check_fn(const struct mask *mask, struct text *why);
 
 /* Find a transformer by name; TRANSFORMERS_COUNT when there is none. */
 enum transformer transformer_find(const char *name);
 const struct transformer_info *transformer_info(enum transformer transformer);
+
+bool transformer_has(enum transformer transformer, enum transformer_flag flag);
 
 /* Whether it takes values of a kind. */
 bool transformer_serves(enum transformer transformer, enum value_kind kind);
@@ -97,6 +121,10 @@ bool mask_init(struct mask *mask, enum transformer transformer, const struct set
 void mask_apply(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
                 struct random *random, struct result *result);
 
+/* How many results mask_apply may make of this value, as mask_choices_fn says. */
+double mask_choices(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
+                    struct kept *kept);
+
 /* Add bytes to a result; what does not fit is our own mistake. */
 static inline void
 result_add(struct result *result, const void *bytes, size_t size)
@@ -120,6 +148,16 @@ void result_fill(struct result *result, char byte, size_t count);
 mask_apply_fn mask_random_text, mask_first_name, mask_email, mask_keep_first_text;
 mask_apply_fn mask_phone_number, mask_redacted;
 size_t first_names_fitting(size_t room);
+
+/* Where the domain of an address begins, of those that email(domain=keep) keeps with this much
+ * room; false: it gets another.  local receives the count of characters before the @, 0: there is
+ * no @. */
+bool mask_email_parts(const struct mask *mask, const struct value *value, const uint8_t **domain,
+                      size_t *domain_size, size_t *local);
+
+/* mask_choices.c */
+mask_choices_fn choices_one, choices_random, choices_date, choices_first_name, choices_email;
+mask_choices_fn choices_keep_first, choices_phone, choices_card;
 
 /* mask_number.c */
 mask_apply_fn mask_random_integer, mask_random_numeric, mask_random_float, mask_random_boolean;

@@ -137,32 +137,42 @@ domain_find(const struct value *value, const uint8_t **domain, size_t *size)
 
 /* Two reserved domains nobody can own, so no mail ever arrives; the short one where room is
  * short. */
+bool
+mask_email_parts(const struct mask *mask, const struct value *value, const uint8_t **domain,
+                 size_t *domain_size, size_t *local)
+{
+    const char *given = mask->settings->domain;
+    size_t room = mask->room;
+    bool kept = mask->settings->domain_keep && domain_find(value, domain, domain_size) &&
+                *domain_size + 2 <= room;
+
+    if (!kept && given != NULL) {
+        *domain = (const uint8_t *) given;
+        *domain_size = strlen(given);
+    } else if (!kept && room < sizeof domain_usual + LOCAL_LEAST) {
+        *domain = (const uint8_t *) "a.test";
+        *domain_size = 6;
+    } else if (!kept) {
+        *domain = (const uint8_t *) domain_usual;
+        *domain_size = sizeof domain_usual - 1;
+    }
+    *local = room < *domain_size + 2 ? 0 : smaller(LOCAL_WANTED, room - *domain_size - 1);
+    return kept;
+}
+
 void
 mask_email(const struct mask *mask, const struct value *value, struct random *random,
            struct result *result)
 {
-    const char *given = mask->settings->domain;
-    const uint8_t *domain = (const uint8_t *) (given != NULL ? given : domain_usual);
-    size_t size = given != NULL ? strlen(given) : sizeof domain_usual - 1, room = mask->room;
+    const uint8_t *domain;
+    size_t size, local;
 
-    if (mask->settings->domain_keep) {
-        const uint8_t *kept;
-        size_t kept_size;
-        if (domain_find(value, &kept, &kept_size) && kept_size + 2 <= room) {
-            domain = kept;
-            size = kept_size;
-            given = "kept";
-        }
-    }
-    if (given == NULL && room < size + 1 + LOCAL_LEAST) {
-        domain = (const uint8_t *) "a.test";
-        size = 6;
-    }
-    if (room < size + 2) {
-        add_characters(result, random, LOWER_COUNT, room);
+    mask_email_parts(mask, value, &domain, &size, &local);
+    if (local == 0) {
+        add_characters(result, random, LOWER_COUNT, mask->room);
         return;
     }
-    add_characters(result, random, LOWER_COUNT, smaller(LOCAL_WANTED, room - size - 1));
+    add_characters(result, random, LOWER_COUNT, local);
     result_put(result, '@');
     result_add(result, domain, size);
 }

@@ -119,7 +119,7 @@ apply_keep_first(const struct mask *mask, const struct value *value, struct rand
 }
 
 static const struct transformer_info infos[] = {
-#define TRANSFORMER(id, name, parameters, serves, check, apply, differs, sentence) \
+#define TRANSFORMER(id, name, parameters, serves, flags, check, apply, choices, sentence) \
     {name, parameters, serves, sentence},
 #include "transform/transformers.def"
 #undef TRANSFORMER
@@ -128,10 +128,11 @@ static const struct transformer_info infos[] = {
 static const struct transformer_work {
     mask_check_fn *check; /* NULL: any column of its kinds will do */
     mask_apply_fn *apply; /* NULL: transient */
-    bool differs;
+    mask_choices_fn *choices;
+    unsigned flags;
 } works[] = {
-#define TRANSFORMER(id, name, parameters, serves, check, apply, differs, sentence) \
-    {check, apply, differs},
+#define TRANSFORMER(id, name, parameters, serves, flags, check, apply, choices, sentence) \
+    {check, apply, choices, flags},
 #include "transform/transformers.def"
 #undef TRANSFORMER
 };
@@ -148,6 +149,13 @@ transformer_info(enum transformer transformer)
 {
     assert(transformer < TRANSFORMERS_COUNT);
     return &infos[transformer];
+}
+
+bool
+transformer_has(enum transformer transformer, enum transformer_flag flag)
+{
+    assert(transformer < TRANSFORMERS_COUNT);
+    return (works[transformer].flags & flag) != 0;
 }
 
 enum transformer
@@ -382,23 +390,38 @@ mask_apply(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
            struct random *random, struct result *result)
 {
     const struct transformer_work *work = &works[mask->transformer];
-    bool always = mask->transformer == TRANSFORMER_fixed || mask->transformer == TRANSFORMER_null;
-    struct value value = {0}; /* those two do not look at it */
+    struct value value = {0};
 
     assert(work->apply != NULL);
     assert(size <= TRANSFORM_FIELD_BYTES);
     result->size = 0;
     result->null = false;
-    if (!always)
+    if (work->flags & SEES)
         value = value_of(mask, data, size, cut);
-    if (mask->column->kind == VALUE_TEXT && value.size == 0 && !always)
+    if (mask->column->kind == VALUE_TEXT && value.size == 0 && work->flags & KEEPS_EMPTY)
         return;
 
-    bool differs = work->differs && mask->column->kind != VALUE_BOOLEAN;
+    bool differs = work->flags & DIFFERS && mask->column->kind != VALUE_BOOLEAN;
     for (unsigned draws = 0; draws < DRAWS_MAX; draws++) {
         result->size = 0;
         work->apply(mask, &value, random, result);
         if (!differs || !result_same(mask, &value, result))
             break;
     }
+}
+
+double
+mask_choices(const struct mask *mask, const uint8_t *data, size_t size, bool cut,
+             struct kept *kept)
+{
+    const struct transformer_work *work = &works[mask->transformer];
+    struct value value = {0};
+
+    assert(size <= TRANSFORM_FIELD_BYTES);
+    *kept = (struct kept){0};
+    if (work->flags & SEES)
+        value = value_of(mask, data, size, cut);
+    if (mask->column->kind == VALUE_TEXT && value.size == 0 && work->flags & KEEPS_EMPTY)
+        return 1;
+    return work->choices(mask, &value, kept);
 }
