@@ -45,7 +45,9 @@ static const char columns_sql[] =
     "  SELECT oid, typbasetype, typtypmod, typnotnull FROM pg_catalog.pg_type WHERE typtype = 'd'"
     "  UNION ALL SELECT d.oid, t.typbasetype, t.typtypmod, d.not_null OR t.typnotnull FROM domain d"
     "  JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype = 'd') "
-    "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), b.typname,"
+    "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),"
+    "  CASE WHEN b.oid < 16384 OR (b.typname = 'citext' AND b.typtype = 'b') THEN b.typname"
+    "   ELSE pg_catalog.format_type(b.oid, NULL) END," /* no user's type called text or date */
     "  coalesce(d.typmod, a.atttypmod), a.attnotnull OR coalesce(d.not_null, false),"
     "  a.attgenerated <> '', b.oid < 16384, a.xmax <> 0 " /* FirstNormalObjectId */
     "FROM pg_catalog.pg_attribute a "

@@ -35,7 +35,8 @@ enum value_kind {
 struct column {
     const char *name;
     const char *type;        /* as format_type() writes it, for people and the manifest */
-    const char *base_type;   /* pg_type.typname below all domains: "varchar", "int4", "_text" */
+    const char *base_type;   /* pg_type.typname below all domains: "varchar", "int4", "_text"; of a
+                                user's type as format_type() writes it, with its schema */
     enum value_kind kind;
     int length_max;          /* characters of varchar(n), bpchar(n), name (63 bytes); 0 = none */
     int byte_width;          /* 2, 4, 8 for integers; 4, 8 for floats; else 0 */
