@@ -61,9 +61,9 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
 {
     struct dump *dump = &check->dump;
     size_t columns = 0, tables = 0, rules = rules_count(check->wishes.rules);
-    struct text warning = {0};
+    struct rules_report report = {0};
 
-    bool bound = dump_bind(dump, &check->wishes, &warning, fault);
+    bool bound = dump_bind(dump, &check->wishes, &report, fault);
     for (size_t i = 0; bound && i < dump->catalog.tables_count; i++) {
         if (!dump->catalog.tables[i].copied)
             continue;
@@ -74,10 +74,11 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
         text_add(said, "none: every column is dumped as it is");
     else
         text_addf(said, "%zu rules change %zu columns of %zu tables", rules, columns, tables);
-    if (warning.size > 0)
-        text_addf(said, "; %s", text_of(&warning));
-    check->warns = warning.size > 0;
-    text_free(&warning);
+    for (size_t i = 0; i < report.warnings_count; i++)
+        text_addf(said, "; %s", report.warnings[i]);
+    if (report.held > 0)
+        text_addf(said, "; constraints that took a hundred results: %zu", report.held);
+    check->warns = report.warnings_count > 0;
     return bound;
 }
 

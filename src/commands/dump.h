@@ -79,10 +79,10 @@ bool dump_routes_check(struct dump *dump, struct fault *fault);
  * does: not with a list of tables. */
 bool dump_takes_large_objects(const struct env *env);
 
-/* Bind the rules to the catalog, asking the leader's server about fixed values, and check what
- * follows for the partitions.  warning is added to when there is something that they do not
- * hide. */
-bool dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning,
+/* Bind the rules to the catalog, asking the leader's server about fixed values and about what
+ * constrains the rows, and check what follows for the partitions.  The report receives what is
+ * worth a warning: what the rules do not hide, and what may refuse their results. */
+bool dump_bind(struct dump *dump, const struct wishes *wishes, struct rules_report *report,
                struct fault *fault);
 
 /* Everything that reads but does not write: connect, export the snapshot, read the catalog, bind

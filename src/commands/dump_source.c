@@ -44,21 +44,23 @@ dump_wishes_read(struct dump *dump, struct wishes *wishes, struct pg_session *co
 }
 
 bool
-dump_bind(struct dump *dump, const struct wishes *wishes, struct text *warning, struct fault *fault)
+dump_bind(struct dump *dump, const struct wishes *wishes, struct rules_report *report,
+          struct fault *fault)
 {
     const struct catalog *catalog = &dump->catalog;
 
     if (!rules_bind(wishes->rules, catalog, &dump->arena, &dump->masks, fault) ||
-        !fixed_values_ask(&dump->leader, catalog, dump->masks, &dump->arena, fault) ||
-        !dump_routes_check(dump, fault))
+        !dump_routes_check(dump, fault) ||
+        !constraints_judge(&dump->leader, catalog, dump->masks, &dump->arena, report, fault))
         return false;
     for (size_t i = 0; i < catalog->tables_count; i++)
         dump->masked = dump->masked || dump->masks[i].ruled_count > 0;
     if (rules_count(wishes->rules) > 0 && catalog->large_objects &&
         catalog->large_objects_count > 0)
-        text_addf(warning, "no rule reaches into large objects: %llu are dumped as they are; "
-                  "REPLICA_LARGE_OBJECTS=no leaves them out",
-                  (unsigned long long) catalog->large_objects_count);
+        rules_report_warn(report, &dump->arena, arena_print(&dump->arena,
+            "no rule reaches into large objects: %llu are dumped as they are; "
+            "REPLICA_LARGE_OBJECTS=no leaves them out",
+            (unsigned long long) catalog->large_objects_count));
     return true;
 }
 
@@ -66,7 +68,7 @@ bool
 dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
 {
     struct pg_session *leader = &dump->leader;
-    struct text warning = {0};
+    struct rules_report report = {0};
     bool done = dump_wishes_read(dump, wishes, NULL, fault) &&
                 pg_open(leader, dump->env->from, ERR_SOURCE, dump->stop, fault) &&
                 dump_wishes_read(dump, wishes, leader, fault) &&
@@ -74,11 +76,12 @@ dump_prepare(struct dump *dump, struct wishes *wishes, struct fault *fault)
                 memory_for_dump(dump->env, leader, &dump->memory, fault) &&
                 catalog_read(leader, dump->env->from, &wishes->selection, &dump->arena,
                              &dump->snapshot, &dump->catalog, fault) &&
-                dump_bind(dump, wishes, &warning, fault);
+                dump_bind(dump, wishes, &report, fault);
 
-    if (warning.size > 0)
-        log_warning("%s", text_of(&warning));
-    text_free(&warning);
+    for (size_t i = 0; i < report.warnings_count; i++)
+        log_warning("%s", report.warnings[i]);
+    if (done && report.held > 0)
+        log_info("constraints that took a hundred results of the rules: %zu", report.held);
     return done;
 }
 

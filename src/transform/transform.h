@@ -22,8 +22,8 @@
  * NULL stays NULL; an empty text stays empty unless the rule is null or fixed.  A result is never
  * longer than the column allows, is valid for its type, and differs from the original wherever
  * the transformer has more than one possible result.  The one exception is a random boolean: were
- * it sure to differ, it would tell the original.  Whether a result is unique, or passes the CHECK
- * of a domain, nobody promises; only email is built to be unique.
+ * it sure to differ, it would tell the original.  Whether results are unique, or pass a CHECK, the
+ * masks do not know: constraints_judge() asks before the first byte.
  *
  * Characters are those of UTF-8 when the whole value is valid UTF-8, else bytes; of other
  * encodings only the ASCII bytes of a value are ever kept, so no half of a character comes out.
@@ -67,11 +67,26 @@ size_t rules_count(const struct rules *rules);
 bool rules_bind(const struct rules *rules, const struct catalog *catalog, struct arena *arena,
                 struct table_masks **result, struct fault *fault);
 
-/* Ask the server about each fixed value whose type is beyond our own check; what it does not take
- * is a mistake as in rules_bind.  Needs an open transaction, which it leaves as it was; the masks
- * are those of rules_bind. */
-bool fixed_values_ask(struct pg_session *conn, const struct catalog *catalog,
-                      const struct table_masks *masks, struct arena *arena, struct fault *fault);
+/* What is worth saying of rules that may stand. */
+struct rules_report {
+    const char **warnings; /* sentences */
+    size_t warnings_count;
+    size_t held;           /* constraints that took a hundred results */
+};
+
+/* Add a warning, once. */
+void rules_report_warn(struct rules_report *report, struct arena *arena, const char *sentence);
+
+/* Hold the rules against what the rows must satisfy at the destination: foreign keys, unique and
+ * exclusion constraints, CHECKs of tables and domains, partitions, and expressions that are
+ * computed there; and fixed values against types that replica does not know itself.  What must fail
+ * is a mistake as in rules_bind, which names the constraint; what may fail is a warning.  Reads up
+ * to 10,000 rows of a table for a unique constraint, a hundred for expressions. No original value
+ * is sent back, and no code of users' is run, at the source.  Needs an open transaction, which it
+ * leaves as it was; the masks are those of rules_bind. */
+bool constraints_judge(struct pg_session *conn, const struct catalog *catalog,
+                       const struct table_masks *masks, struct arena *arena,
+                       struct rules_report *report, struct fault *fault);
 
 /* The transformer's name, as the manifest records it. */
 const char *mask_name(const struct mask *mask);
