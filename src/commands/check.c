@@ -31,8 +31,9 @@ struct line {
 
 static check_question_fn check_memory;
 
-/* In the order they are asked.  The last two move bytes through a flow, whose failure throws the
- * stop switch, so nothing can come after them; no run asks both. */
+/* In the order they are asked.  The last three move bytes through a flow, whose failure throws the
+ * stop switch, so nothing can come after it; schema is not asked of a store, nor what follows it of
+ * a database. */
 static const struct question questions[] = {
     {"settings", FROM_DATABASE, {NULL}, check_settings},
     {"store", TO_STORE, {NULL}, check_store},
@@ -47,7 +48,8 @@ static const struct question questions[] = {
     {"rules", FROM_DATABASE, {"tables"}, check_rules},
     {"memory", ALWAYS, {NULL}, check_memory},
     {"schema", FROM_DATABASE, {"tables"}, check_schema},
-    {"extensions", STORE_TO_DATABASE, {"dump", "destination"}, check_extensions},
+    {"permissions", STORE_TO_DATABASE, {"dump", "rights"}, check_permissions},
+    {"extensions", STORE_TO_DATABASE, {"destination", "permissions"}, check_extensions},
 };
 
 enum { QUESTIONS_COUNT = sizeof questions / sizeof *questions };

@@ -1,5 +1,6 @@
 /* check_source - what a dump asks of its source before the first row (check.h). */
 #include "commands/check.h"
+#include "commands/rights.h"
 
 #include "pg/sql_target.h"
 
@@ -92,6 +93,24 @@ statement_count(void *argument, const char *sql, struct fault *fault)
     return true;
 }
 
+/* Of a copy: may the destination's role do what the schema says? */
+static bool
+rights_of_schema(struct check *check, struct text *said, struct fault *fault)
+{
+    struct rights rights = {0};
+    struct text warning = {0};
+
+    if (check->restore.conn.pq == NULL)
+        return true;
+    bool read = rights_begin(&rights, &check->restore, fault) &&
+                dump_schema(&check->dump, rights_statement, &rights, fault);
+    bool may = rights_end(&rights, &warning, fault) && read;
+    check->warns = warning.size > 0;
+    text_addf(said, "%s%s", check->warns ? "; " : "", text_of(&warning));
+    text_free(&warning);
+    return may;
+}
+
 /* pg_dump meets rights of its own: USAGE on schemas, locks on every table. */
 bool
 check_schema(struct check *check, struct text *said, struct fault *fault)
@@ -115,5 +134,5 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
     flow_free(&flow);
     pg_dump_close(&dump->pg_dump);
     text_addf(said, "pg_dump writes it, %zu statements before the rows", statements);
-    return done;
+    return done && rights_of_schema(check, said, fault);
 }

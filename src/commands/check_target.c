@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands/rights.h"
+
 bool
 check_destination(struct check *check, struct text *said, struct fault *fault)
 {
@@ -100,6 +102,22 @@ check_empty(struct check *check, struct text *said, struct fault *fault)
     else
         text_add(said, "nothing lies there");
     return true;
+}
+
+/* What the statements of the dump need beyond a place for their tables. */
+bool
+check_permissions(struct check *check, struct text *said, struct fault *fault)
+{
+    struct rights rights = {0};
+    struct text warning = {0};
+    bool read = rights_begin(&rights, &check->restore, fault) &&
+                restore_schema(&check->restore, rights_statement, &rights, fault);
+    bool may = rights_end(&rights, &warning, fault) && read;
+
+    check->warns = warning.size > 0;
+    text_add(said, check->warns ? text_of(&warning) : "every statement of the schema may be run");
+    text_free(&warning);
+    return may;
 }
 
 /* Add "'name'" of CREATE EXTENSION IF NOT EXISTS name WITH SCHEMA ..., as pg_dump writes it. */

@@ -16,7 +16,7 @@
 #include "base/random.h"
 #include "commands/commands.h"
 #include "commands/dump.h"
-#include "commands/restore.h"
+#include "commands/rights.h"
 #include "commands/script.h"
 #include "pg/sql_source.h"
 
@@ -267,12 +267,42 @@ rows_copy(struct copy *copy, struct fault *fault)
            (dump->early == dump->queued || crew_run(&alone, 1, fault));
 }
 
+/* What a superuser, too, has to have at the destination: roles and tablespaces. */
+static bool
+names_roles(struct copy *copy, bool *names, struct fault *fault)
+{
+    PGresult *result = pg_query(&copy->dump.leader, "look for roles and tablespaces",
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polroles <> '{0}')"
+        " OR EXISTS (SELECT FROM pg_catalog.pg_user_mappings WHERE umuser <> 0)"
+        " OR EXISTS (SELECT FROM pg_catalog.pg_class WHERE reltablespace >= 16384)", fault);
+
+    *names = result != NULL && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return result != NULL;
+}
+
+/* The schema's text is read once more only where the destination could lack something of it. */
+static bool
+rights_suffice(struct copy *copy, struct fault *fault)
+{
+    struct rights rights = {0};
+    bool names = false;
+    bool done = rights_begin(&rights, &copy->restore, fault) &&
+                names_roles(copy, &names, fault);
+
+    if (done && (!rights.super || names || copy->dump.env->owners || copy->dump.env->privileges))
+        done = dump_schema(&copy->dump, rights_statement, &rights, fault);
+    return rights_told(&rights, fault) && done;
+}
+
 static bool
 copy_walk(struct copy *copy, struct fault *fault)
 {
     struct dump *dump = &copy->dump;
     struct restore *restore = &copy->restore;
 
+    if (!rights_suffice(copy, fault))
+        return false;
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
                 dump_check_names(dump, HOLD_SCRIPTS, fault) &&

@@ -14,6 +14,7 @@
 #include "pg/hold.h"
 #include "pg/pg_dump.h"
 #include "pg/snapshot.h"
+#include "pg/sql_split.h"
 #include "store/manifest.h"
 
 /* What a worker copies at a time: a table, or the rows in some blocks of a large one's heap.  The
@@ -115,5 +116,10 @@ void dump_piece_end(struct dump *dump, struct dump_piece *piece);
 
 /* Whether a statement of the schema's text is wanted: an sql_keep_fn on the catalog. */
 bool dump_keep_statement(const void *catalog, const char *sql);
+
+/* Hand over the wanted statements of the schema's text, of a pg_dump only for that; no large
+ * objects. */
+bool dump_schema(struct dump *dump, sql_statement_fn *statement, void *argument,
+                 struct fault *fault);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "commands/dump.h"
 #include "pg/recode.h"
+#include "pg/sql_source.h"
 
 bool
 dump_takes_large_objects(const struct env *env)
@@ -214,4 +215,41 @@ dump_keep_statement(const void *argument, const char *sql)
             return false;
     }
     return strcmp(sql, "SET transaction_timeout = 0;") != 0;
+}
+
+static bool
+section_hand_over(struct dump *dump, sql_statement_fn *statement, void *argument,
+                  struct fault *fault)
+{
+    static const _Atomic uint64_t uncut = 0;
+    struct sql_target target;
+    struct sql_source source;
+    struct flow flow;
+
+    flow_init(&flow, dump->stop, FLOW_RING_BYTES_MIN);
+    flow_begin(&flow);
+    sql_source_open(&source, pg_dump_section(&dump->pg_dump), NULL, dump_keep_statement,
+                    &dump->catalog);
+    flow_add(&flow, sql_source_init(&source, &uncut, UINT64_MAX));
+    flow_seam(&flow);
+    flow_add(&flow, sql_target_init(&target, (struct sql_promise){0}, statement,
+                                    argument));
+    bool done = flow_run(&flow, fault);
+    sql_source_close(&source);
+    flow_free(&flow);
+    return done;
+}
+
+bool
+dump_schema(struct dump *dump, sql_statement_fn *statement, void *argument, struct fault *fault)
+{
+    struct catalog catalog = dump->catalog;
+    bool done = true;
+
+    catalog.large_objects = false;
+    pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &catalog);
+    for (unsigned i = 0; i < PG_DUMP_SECTIONS && done; i++)
+        done = section_hand_over(dump, statement, argument, fault);
+    pg_dump_close(&dump->pg_dump);
+    return done || fault_because(fault, "while looking through the schema");
 }

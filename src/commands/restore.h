@@ -78,8 +78,12 @@ bool restore_encoding(struct restore *restore, struct pg_session *conn, struct f
  * many there are. */
 bool restore_objects(struct restore *restore, size_t *objects, struct fault *fault);
 
-/* The same, and read the schema's text, pre-data and post-data, to its end: what is missing or
- * damaged there is found while the destination is what it was. */
+/* Hand over the statements of pre-data and post-data. */
+bool restore_schema(struct restore *restore, sql_statement_fn *statement, void *argument,
+                    struct fault *fault);
+
+/* Look for the objects, and read the schema's text to its end: what is missing or damaged there,
+ * and what the destination's role may not do (ERR_TARGET), is found while it is what it was. */
 bool restore_look(struct restore *restore, struct fault *fault);
 
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */

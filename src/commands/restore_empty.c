@@ -143,10 +143,13 @@ add_drops(struct text *sql, const struct kind *kind)
               kind->words, kind->catalog);
 }
 
-/* One that the role may not drop stays, which does no harm: a dump says CREATE EXTENSION IF NOT
- * EXISTS.  The server is asked, for those of providers allow more than the catalog says. */
+/* One that the role may not drop, or not make again, stays, which does no harm: a dump says CREATE
+ * EXTENSION IF NOT EXISTS. */
 static const char drop_extensions[] =
-    "FOR o IN SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' LOOP\n"
+    "FOR o IN SELECT extname FROM pg_catalog.pg_extension e WHERE extname <> 'plpgsql' AND"
+    "  ((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) OR NOT EXISTS"
+    "  (SELECT FROM pg_catalog.pg_available_extension_versions v WHERE v.name = e.extname"
+    "  AND v.version = e.extversion AND v.superuser AND NOT v.trusted)) LOOP\n"
     "  BEGIN EXECUTE format('DROP EXTENSION IF EXISTS %I CASCADE', o.extname);\n"
     "  EXCEPTION WHEN insufficient_privilege THEN NULL; END; COMMIT; END LOOP;\n";
 
@@ -368,8 +371,8 @@ extensions_tell(struct restore *restore, struct fault *fault)
                                 " FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'", fault);
 
     if (result != NULL && !PQgetisnull(result, 0, 0))
-        log_info("extensions that role %s may not drop stay: %s", PQuser(restore->conn.pq),
-                 PQgetvalue(result, 0, 0));
+        log_info("extensions that role %s may not drop or make again stay: %s",
+                 PQuser(restore->conn.pq), PQgetvalue(result, 0, 0));
     PQclear(result);
     return result != NULL;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/restore.h"
+#include "commands/rights.h"
 
 struct listing {
     const struct store *store;
@@ -92,33 +92,35 @@ restore_objects(struct restore *restore, size_t *objects, struct fault *fault)
 }
 
 static bool
-statement_pass(void *argument, const char *sql, struct fault *fault)
-{
-    (void) argument;
-    (void) sql;
-    (void) fault;
-    return true;
-}
-
-static bool
-section_look(struct restore *restore, const struct manifest_object *section, struct fault *fault)
+section_look(struct restore *restore, const struct manifest_object *section,
+             sql_statement_fn *statement, void *argument, struct fault *fault)
 {
     struct sql_guard guard;
 
     return (sql_guard_init(&guard, restore->manifest.encoding, false, ERR_INTEGRITY, fault) &&
-            restore_statements(restore, section, &guard, statement_pass, NULL, fault) &&
+            restore_statements(restore, section, &guard, statement, argument, fault) &&
             sql_guard_end(&guard, fault)) ||
            fault_because(fault, "while looking through %s/%s", restore->manifest.name,
                          section->name);
+}
+
+bool
+restore_schema(struct restore *restore, sql_statement_fn *statement, void *argument,
+               struct fault *fault)
+{
+    return section_look(restore, &restore->manifest.pre_data, statement, argument, fault) &&
+           section_look(restore, &restore->manifest.post_data, statement, argument, fault);
 }
 
 /* The schema's text is small; rows and large objects are not, and are read once. */
 bool
 restore_look(struct restore *restore, struct fault *fault)
 {
+    struct rights rights = {0};
     size_t objects;
 
-    return restore_objects(restore, &objects, fault) &&
-           section_look(restore, &restore->manifest.pre_data, fault) &&
-           section_look(restore, &restore->manifest.post_data, fault);
+    bool ok = restore_objects(restore, &objects, fault) &&
+              rights_begin(&rights, restore, fault) &&
+              restore_schema(restore, rights_statement, &rights, fault);
+    return rights_told(&rights, fault) && ok;
 }

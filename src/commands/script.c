@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "commands/families.h"
+#include "commands/rights.h"
 #include "commands/script_queue.h"
 #include "commands/sort_memory.h"
 #include "flow/flow.h"
@@ -277,10 +278,14 @@ script_statement(void *argument, const char *sql, struct fault *fault)
 {
     struct script *script = argument;
     const struct script_config *config = &script->config;
-    struct sql_facts facts = sql_facts(sql);
 
     if (!script_wants(config->owners, config->privileges, sql))
         return true;
+    if (!rights_instead(config->conn, sql, &sql, fault))
+        return false;
+    if (sql == NULL)
+        return true;
+    struct sql_facts facts = sql_facts(sql);
     if (sql_is_event_trigger(sql))
         return sql_last_add(config->last, sql, '\0', fault);
     if (script->helpers_count > 0 && (facts.kind == SQL_INDEX || facts.kind == SQL_KEY ||

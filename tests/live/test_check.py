@@ -44,7 +44,7 @@ def states(answers):
 
 
 DUMP = ["settings", "store", "source", "snapshot", "tables", "rules", "memory", "schema"]
-RESTORE = ["dump", "volumes", "destination", "rights", "empty", "memory", "extensions"]
+RESTORE = ["dump", "volumes", "destination", "rights", "empty", "memory", "permissions", "extensions"]
 
 
 # All is well --------------------------------------------------------------------------------------------
@@ -408,7 +408,7 @@ def test_a_dump_that_is_spoilt_ends_the_report_with_its_failure(small_store, tar
         byte = file.read(1)
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte[0] ^ 1]))
-    failed(restore_ends(small_store, target), tool.INTEGRITY, "extensions")
+    failed(restore_ends(small_store, target), tool.INTEGRITY, "permissions")
 
 
 # Manners ------------------------------------------------------------------------------------------------
