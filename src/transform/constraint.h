@@ -55,6 +55,7 @@ struct column_type {
     const char *name; /* as SQL, with its modifier; NULL when it is a user's, whose name is not
                          used */
     bool domain;      /* the column's own is a domain */
+    size_t attnum;    /* of the column */
 };
 
 /* Of one table; all empty for those without rules. */
@@ -62,6 +63,7 @@ struct table_constraints {
     struct constraint *items;
     size_t count;
     struct column_type *types; /* of each column */
+    size_t types_count;
 };
 
 /* What the judges share. */

@@ -24,6 +24,9 @@ enum {
 /* With as many pairs the luck to see none of them meet is e^-14, one in a million. */
 static const double pairs_certain = 14, pairs_harmless = 1e-6;
 
+/* Among so many results rows don't meet in any number that is looked at. */
+static const double choices_plenty = 1e15;
+
 static int
 drawn_compare(const void *a, const void *b)
 {
@@ -60,6 +63,8 @@ struct uniqueness {
     uint8_t *result;
     struct drawn *rows;
     size_t count, limit;
+    struct sha256 blank; /* to be copied: to begin one asks the CPU, which takes 50 us in a guest */
+    double fewest; /* choices of any row so far */
     bool function; /* all masks of it make the same of the same value */
 };
 
@@ -151,10 +156,9 @@ row_take(struct uniqueness *u, const PGresult *result, int row)
 {
     const struct places *columns = &u->columns;
     struct drawn *drawn = &u->rows[u->count++];
-    struct sha256 digest;
+    struct sha256 digest = u->blank;
     uint8_t out[SHA256_BYTES];
 
-    sha256_init(&digest);
     drawn->choices = 1;
     for (size_t i = 0; i < columns->count; i++) {
         const struct mask *mask = column_mask(u->table, u->masks, columns->items[i]);
@@ -167,6 +171,7 @@ row_take(struct uniqueness *u, const PGresult *result, int row)
         else
             field_take(u, mask, data, size, &digest, drawn);
     }
+    u->fewest = fmin(u->fewest, drawn->choices);
     sha256_out(&digest, out);
     memcpy(drawn->group, out, sizeof drawn->group);
 }
@@ -184,7 +189,7 @@ rows_read(struct uniqueness *u, struct fault *fault)
         int count = PQntuples(result);
         for (int row = 0; row < count && u->count < u->limit; row++)
             row_take(u, result, row);
-        more = count == ROWS_FETCHED;
+        more = count == ROWS_FETCHED && u->fewest < choices_plenty;
         done = result != NULL;
         PQclear(result);
     }
@@ -246,7 +251,7 @@ verdict_find(struct uniqueness *u, struct fault *fault)
 {
     double seen = (double) u->count, pairs = drawn_pairs(u->rows, u->count), rows = seen;
     double density = seen > 1 ? 2 * pairs / (seen * (seen - 1)) : 0;
-    bool whole = u->count < u->limit;
+    bool whole = u->count < u->limit && (u->fewest < choices_plenty || u->count < ROWS_FETCHED);
 
     if (!whole && pairs < pairs_certain && density > 0) {
         if (!rows_count(u, ceil(sqrt(2 * pairs_certain / density)) + 2, &rows, fault))
@@ -301,9 +306,10 @@ unique_ask(struct judgement *judgement, size_t t, const struct constraint *const
     struct uniqueness u = {.judgement = judgement, .table = &judgement->catalog->tables[t],
                            .masks = &judgement->masks[t], .constraint = constraint,
                            .columns = places_copied(judgement, t, &constraint->columns),
-                           .function = true};
+                           .fewest = INFINITY, .function = true};
     size_t left = judgement->rows_left;
 
+    sha256_init(&u.blank);
     u.limit = left > ROWS_MAX ? ROWS_MAX : left < ROWS_LEAST ? ROWS_LEAST : left;
     u.result = malloc(TRANSFORM_FIELD_BYTES);
     u.rows = calloc(u.limit, sizeof *u.rows);

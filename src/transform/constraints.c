@@ -7,14 +7,18 @@
 
 enum { ROWS_ALL_MAX = 200000 }; /* read in search of equal results, of all tables together */
 
+/* The columns that an expression names; 0 is the whole row. */
+#define ATTNUMS(tree)                                                                              \
+    "(SELECT pg_catalog.string_agg(m[1], ' ') FROM pg_catalog.regexp_matches(" tree ","            \
+    "  ':varattno ([0-9]+)', 'g') AS m)"
+
 /* %s: the oids of the tables; whether a constraint is enforced (18); whether NULLs are equal (15).
- * tree and filter are what the catalog has stored; their columns are looked for in them. */
+ * tree and filter are what the catalog has stored; their columns are looked for in them.  The rows
+ * of a table begin with its columns (z), in their order. */
 static const char constraints_sql[] =
     "WITH RECURSIVE ruled(oid) AS (SELECT pg_catalog.unnest('{%s}'::oid[])), "
     "col AS (SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull, a.attgenerated,"
-    "  a.atttypmod, pg_catalog.row_number() OVER (PARTITION BY attrelid ORDER BY attnum) - 1"
-    "   AS place"
-    "  FROM pg_catalog.pg_attribute a JOIN ruled ON ruled.oid = a.attrelid"
+    "  a.atttypmod FROM pg_catalog.pg_attribute a JOIN ruled ON ruled.oid = a.attrelid"
     "  WHERE a.attnum > 0 AND NOT a.attisdropped), "
     "domain(attrelid, attnum, oid, base, typmod) AS ("
     "  SELECT col.attrelid, col.attnum, t.oid, t.typbasetype, t.typtypmod FROM col"
@@ -53,22 +57,16 @@ static const char constraints_sql[] =
     "   pg_catalog.pg_get_expr(d.adbin, d.adrelid), NULL, attnotnull, false FROM col"
     "   JOIN pg_catalog.pg_attrdef d ON d.adrelid = col.attrelid AND d.adnum = col.attnum"
     "   WHERE attgenerated <> ''"
-    "  UNION ALL SELECT col.attrelid, 't', '', CASE WHEN coalesce(d.base, col.atttypid) < 16384"
+    "  UNION ALL SELECT col.attrelid, 'z', '', CASE WHEN coalesce(d.base, col.atttypid) < 16384"
     "   THEN pg_catalog.format_type(coalesce(d.base, col.atttypid), coalesce(d.typmod, atttypmod))"
     "   END, ARRAY[col.attnum], NULL, NULL, NULL, NULL, d.base IS NOT NULL, false FROM col"
     "   LEFT JOIN (domain d JOIN pg_catalog.pg_type t ON t.oid = d.base AND t.typtype <> 'd')"
     "    ON d.attrelid = col.attrelid AND d.attnum = col.attnum) "
     "SELECT relid, kind, name, owner, expression, predicate, strict, inherited,"
-    "  (SELECT pg_catalog.string_agg(place::text, ' ' ORDER BY place) FROM col"
-    "   WHERE attrelid = relid AND (attnum = ANY (keys) OR ARRAY[0, attnum] && (SELECT"
-    "   pg_catalog.array_agg(m[1]::int4) FROM"
-    "   pg_catalog.regexp_matches(tree, ':varattno ([0-9]+)', 'g') AS m))),"
-    "  (SELECT pg_catalog.string_agg(place::text, ' ' ORDER BY place) FROM col"
-    "   WHERE attrelid = relid AND ARRAY[0, attnum] && (SELECT"
-    "   pg_catalog.array_agg(m[1]::int4) FROM"
-    "   pg_catalog.regexp_matches(filter, ':varattno ([0-9]+)', 'g') AS m)),"
+    "  pg_catalog.concat(pg_catalog.array_to_string(pg_catalog.array_remove(keys, 0::int2), ' '),"
+    "   ' ', " ATTNUMS("tree") "), " ATTNUMS("filter") ","
     "  " EXPRESSION_IS_SAFE("pg_catalog.concat(tree, filter)") " "
-    "FROM found ORDER BY relid, kind DESC, name COLLATE \"C\", owner COLLATE \"C\"";
+    "FROM found ORDER BY relid, kind DESC, keys, name COLLATE \"C\", owner COLLATE \"C\"";
 
 /* The columns of its rows. */
 enum {
@@ -89,45 +87,66 @@ text_at(struct arena *arena, const PGresult *result, int row, int column)
                ? NULL : arena_text(arena, PQgetvalue(result, row, column));
 }
 
-/* Numbers with a blank between; NULL gives none. */
-static struct places
-places_at(struct arena *arena, const PGresult *result, int row, int column)
+static bool
+places_have(const struct places *places, size_t place)
 {
-    const char *at = PQgetvalue(result, row, column);
-    size_t count = 0;
-    size_t *items = arena_array(arena, strlen(at) / 2 + 1, sizeof *items);
+    for (size_t i = 0; i < places->count; i++)
+        if (places->items[i] == place)
+            return true;
+    return false;
+}
 
-    for (char *end; *at != '\0'; at = end + (*end == ' '))
-        items[count++] = strtoul(at, &end, 10);
-    return (struct places){items, count};
+/* Attnums with blanks between, as places in the table's columns. */
+static struct places
+places_at(struct arena *arena, const PGresult *result, int row, int column,
+          const struct table_constraints *of)
+{
+    struct places places = {0};
+    size_t *items = arena_array(arena, of->types_count, sizeof *items);
+    const char *at = PQgetvalue(result, row, column);
+    char *end;
+
+    places.items = items;
+    for (at += strspn(at, " "); *at != '\0'; at = end + strspn(end, " ")) {
+        unsigned long attnum = strtoul(at, &end, 10);
+        for (size_t place = 0; place < of->types_count; place++)
+            if ((attnum == 0 || of->types[place].attnum == attnum) && !places_have(&places, place))
+                items[places.count++] = place;
+    }
+    return places;
 }
 
 static void
-row_take(struct arena *arena, const PGresult *result, int row, struct table_constraints *to,
-         size_t columns_count)
+type_take(struct arena *arena, const PGresult *result, int row, struct table_constraints *to)
 {
-    struct constraint one = {
+    to->types = arena_grow(arena, to->types, to->types_count, sizeof *to->types);
+    to->types[to->types_count++] = (struct column_type){
+        .name = text_at(arena, result, row, AT_OWNER),
+        .domain = is_true(result, row, AT_STRICT),
+        .attnum = strtoul(PQgetvalue(result, row, AT_COLUMNS), NULL, 10),
+    };
+}
+
+static void
+row_take(struct arena *arena, const PGresult *result, int row, struct table_constraints *to)
+{
+    if (PQgetvalue(result, row, AT_KIND)[0] == 'z') {
+        type_take(arena, result, row, to);
+        return;
+    }
+    to->items = arena_grow(arena, to->items, to->count, sizeof *to->items);
+    to->items[to->count++] = (struct constraint){
+        .kind = (enum constraint_kind) PQgetvalue(result, row, AT_KIND)[0],
         .name = text_at(arena, result, row, AT_NAME),
         .owner = text_at(arena, result, row, AT_OWNER),
         .expression = text_at(arena, result, row, AT_EXPRESSION),
         .predicate = text_at(arena, result, row, AT_PREDICATE),
         .strict = is_true(result, row, AT_STRICT),
         .inherited = is_true(result, row, AT_INHERITED),
-        .columns = places_at(arena, result, row, AT_COLUMNS),
-        .filter = places_at(arena, result, row, AT_FILTER),
+        .columns = places_at(arena, result, row, AT_COLUMNS, to),
+        .filter = places_at(arena, result, row, AT_FILTER, to),
         .safe = is_true(result, row, AT_SAFE),
     };
-    char kind = PQgetvalue(result, row, AT_KIND)[0];
-
-    if (kind == 't') {
-        if (to->types == NULL)
-            to->types = arena_array(arena, columns_count, sizeof *to->types);
-        to->types[one.columns.items[0]] = (struct column_type){one.owner, one.strict};
-        return;
-    }
-    one.kind = (enum constraint_kind) kind;
-    to->items = arena_grow(arena, to->items, to->count, sizeof *to->items);
-    to->items[to->count++] = one;
 }
 
 /* The oids of the tables with rules; false: there are none. */
@@ -157,8 +176,7 @@ constraints_read(struct pg_session *conn, const struct catalog *catalog,
     for (int row = 0; row < PQntuples(result); row++) {
         uint32_t oid = (uint32_t) strtoul(PQgetvalue(result, row, AT_TABLE), NULL, 10);
         const struct table *table = catalog_table_by_oid(catalog, oid);
-        row_take(arena, result, row, &(*constraints)[table - catalog->tables],
-                 table->columns_count);
+        row_take(arena, result, row, &(*constraints)[table - catalog->tables]);
     }
     PQclear(result);
     text_free(&sql);
