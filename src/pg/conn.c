@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pg/sql_guard.h"
 #include "pg/wire.h"
 
 static const char *
@@ -180,6 +181,10 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     if (conn->server_version < 130000)
         return fault_set(fault, conn->side, "the %s is PostgreSQL %s; replica serves 13 and newer",
                          side_name(conn), pg_version_text(conn));
+    int encoding;
+    if (!sql_encoding_read(pg_encoding(conn), &encoding))
+        return fault_set(fault, conn->side, "the %s says that its encoding is %s, which no database"
+                         " can have", side_name(conn), pg_encoding(conn));
     if (PQsetClientEncoding(conn->pq, pg_encoding(conn)) != 0)
         return conn_failed(conn, "set the client encoding", fault);
     PQsetnonblocking(conn->pq, 1);
@@ -269,6 +274,8 @@ pg_flush(struct pg_session *conn, struct fault *fault)
 bool
 pg_wait(struct pg_session *conn, struct fault *fault)
 {
+    if (stop_requested(conn->stop))
+        return fault_set(fault, ERR_STOPPED, "stopped");
     if (!wire_holds(conn) && stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
         return false;
     return PQconsumeInput(conn->pq) != 0 || conn_failed(conn, "read from the server", fault);
@@ -286,7 +293,14 @@ pg_result(struct pg_session *conn, struct fault *fault)
     while (PQisBusy(conn->pq))
         if (!pg_wait(conn, fault))
             return NULL;
-    return PQgetResult(conn->pq);
+    PGresult *result = PQgetResult(conn->pq);
+    conn->answers = result == NULL ? 0 : conn->answers + 1;
+    if (conn->answers <= ANSWERS_MAX)
+        return result;
+    PQclear(result);
+    fault_set(fault, conn->side, "the %s gives more than %d answers to one statement",
+              side_name(conn), ANSWERS_MAX);
+    return NULL;
 }
 
 bool

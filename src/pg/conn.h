@@ -17,13 +17,18 @@
 #include "base/fault.h"
 #include "base/stop.h"
 
-enum { CONNECT_SECONDS = 30, CANCEL_MS = 3000 };
+enum {
+    CONNECT_SECONDS = 30,
+    CANCEL_MS = 3000,
+    ANSWERS_MAX = 1000, /* to one string of statements; ours hold some twenty */
+};
 
 struct pg_session {
     PGconn *pq;
     struct stop *stop;
     enum err side;      /* ERR_SOURCE or ERR_TARGET: whose fault a failure is */
     int server_version; /* 150018 for 15.18 */
+    unsigned answers;   /* to what is under way, so far */
     char sqlstate[6];   /* of the last failed statement, "" when the server gave none */
 };
 

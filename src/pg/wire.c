@@ -58,6 +58,9 @@ wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *g
     struct fault later = {0};
     size_t more = 0;
 
+    /* A server that never pauses would never be waited for. */
+    if (stop_requested(conn->stop))
+        return fault_set(fault, ERR_STOPPED, "stopped");
     for (;;) {
         if (!read_some(conn, data, size, got, fault))
             return false;
