@@ -57,10 +57,10 @@ def show(name):
 # ---- members of the manifest (section 7) --------------------------------------------------------------
 
 
-def first_ones(pairs):
-    members = {}
-    for name, value in pairs:
-        members.setdefault(name, value)
+def members_of(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Refused("the manifest has an object with the same name twice")
     return members
 
 
@@ -122,6 +122,9 @@ def read_table(where, json_object, suffix):
     if "into" in json_object:
         root = member(where, json_object, "into", dict)
         into = text(where, root, "schema"), text(where, root, "name")
+    for place in (schema, into[0] if into else schema):
+        if place.startswith(b"pg_") or place == b"information_schema":
+            raise Refused("%s: %s is a schema of PostgreSQL's own" % (where, show(place)))
     late = member(where, json_object, "late", int) if "late" in json_object else None
     if late == 0:
         raise Refused("%s: late is 0" % where)
@@ -148,7 +151,7 @@ class Dump:
                 data = file.read(MANIFEST_BYTES_MAX + 1)
             if len(data) > MANIFEST_BYTES_MAX:
                 raise Refused("%s is larger than it may be" % where)
-            self.manifest = json.loads(data.decode("utf-8"), object_pairs_hook=first_ones)
+            self.manifest = json.loads(data.decode("utf-8"), object_pairs_hook=members_of)
         except FileNotFoundError:
             raise Refused("%s has no manifest" % name) from None
         except (ValueError, RecursionError) as error:

@@ -131,7 +131,7 @@ escape_read(struct reader *reader, char **out)
 
 /* A string from its opening quote on. */
 static bool
-string_read(struct reader *reader, const char **text, size_t *size)
+string_read(struct reader *reader, const char **text, uint32_t *size)
 {
     char *out = reader->strings;
 
@@ -160,7 +160,7 @@ string_read(struct reader *reader, const char **text, size_t *size)
     reader->at++;
 
     *text = reader->strings;
-    *size = (size_t) (out - reader->strings);
+    *size = (uint32_t) (out - reader->strings);
     *out = '\0';
     reader->strings = out + 1;
     return true;
@@ -208,7 +208,7 @@ number_read(struct reader *reader, struct json *value)
     }
 
     value->type = JSON_NUMBER;
-    value->size = (size_t) (reader->at - begin);
+    value->size = (uint32_t) (reader->at - begin);
     value->text = memcpy(reader->strings, begin, value->size);
     reader->strings[value->size] = '\0';
     reader->strings += value->size + 1;
@@ -256,9 +256,9 @@ value_read(struct reader *reader, struct json *value)
 }
 
 static bool
-name_read(struct reader *reader, struct json *value)
+name_read(struct reader *reader, const struct json *object, struct json *value)
 {
-    size_t size;
+    uint32_t size;
 
     blanks_skip(reader);
     if (!next_is(reader, '"', '"'))
@@ -267,6 +267,8 @@ name_read(struct reader *reader, struct json *value)
         return false;
     if (memchr(value->name, '\0', size) != NULL)
         return refuse(reader, "the name of a member with a zero byte ends");
+    if (json_get(object, value->name) != NULL)
+        return refuse(reader, "an object has the same name twice");
     if (!take(reader, ':'))
         return refuse(reader, "a colon is missing");
     return true;
@@ -284,8 +286,10 @@ item_read(struct reader *reader, struct json *container, struct json **item)
     if (container->size > 0 && !take(reader, ','))
         return refuse(reader, "a comma or closing bracket is missing");
 
+    if (object && container->size == JSON_MEMBERS_MAX)
+        return refuse(reader, "an object has more than 100 members");
     struct json *value = arena_take(reader->arena, sizeof *value);
-    if (object && !name_read(reader, value))
+    if (object && !name_read(reader, container, value))
         return false;
     if (!value_read(reader, value))
         return false;
@@ -327,6 +331,25 @@ items_read(struct reader *reader, struct json *root)
     return true;
 }
 
+/* A value stands behind each opening bracket and each comma, and one at the beginning.  Strings
+ * hold both, too; they are passed over. */
+uint64_t
+json_memory(const char *data, size_t size)
+{
+    uint64_t values = 1;
+    bool inside = false;
+
+    for (size_t i = 0; i < size; i++) {
+        if (inside && data[i] == '\\')
+            i++;
+        else if (data[i] == '"')
+            inside = !inside;
+        else if (!inside)
+            values += data[i] == ',' || data[i] == '[' || data[i] == '{';
+    }
+    return size + 1 + values * sizeof(struct json);
+}
+
 const struct json *
 json_parse(struct arena *arena, const char *data, size_t size, const char *what,
            struct fault *fault)
@@ -345,7 +368,8 @@ json_parse(struct arena *arena, const char *data, size_t size, const char *what,
     const char *strings_end = reader.strings + size + 1;
     struct json *root = arena_take(arena, sizeof *root);
 
-    _Static_assert(JSON_DEPTH_MAX == 32, "items_read names the limit");
+    _Static_assert(JSON_DEPTH_MAX == 32 && JSON_MEMBERS_MAX == 100, "their refusals name them");
+    assert(size < UINT32_MAX);
     if (!value_read(&reader, root))
         return NULL;
     if ((root->type == JSON_ARRAY || root->type == JSON_OBJECT) && !items_read(&reader, root))

@@ -2,15 +2,17 @@
  *
  * A document is read as a whole into an arena; numbers are kept as the text they were, so that
  * integers keep all 64 bits.  The reader takes UTF-8; it refuses trailing bytes, invalid UTF-8,
- * names of members with a zero byte, and nesting deeper than JSON_DEPTH_MAX.  Of two members with
- * one name the first counts.
+ * names of members with a zero byte, and nesting deeper than JSON_DEPTH_MAX.  An object that has a
+ * name twice is refused, for what it says depends on who reads it; so is one of more than
+ * JSON_MEMBERS_MAX members, or looking for such a pair would take too long.
  *
  * Names in PostgreSQL are bytes, and in a database with encoding SQL_ASCII or LATIN1 these bytes
  * need not be UTF-8.  json_add_bytes() writes each byte 0x80..0xff that belongs to no valid UTF-8
  * sequence as the lone low surrogate \udc80..\udcff, and the reader turns such an escape back into
  * its byte.  A lone surrogate outside of that range is refused.
  *
- * Limits: memory is the document's size and sizeof(struct json) per value.
+ * Limits: memory is the document's size and sizeof(struct json) per value, which may be 17 times
+ * the size; json_memory() tells before any is taken, and who reads what others wrote asks it.
  * Threads: a document may be read by many threads once parsed. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -23,7 +25,11 @@
 #include "base/fault.h"
 #include "base/text.h"
 
-enum { JSON_DEPTH_MAX = 32 };
+enum {
+    JSON_DEPTH_MAX = 32,
+    JSON_MEMBERS_MAX = 100, /* of one object; ours and AWS' have at most twenty */
+};
+
 enum json_type {
     JSON_NULL,
     JSON_FALSE,
@@ -34,17 +40,25 @@ enum json_type {
     JSON_OBJECT,
 };
 
+/* A value; small, for there may be millions. */
 struct json {
     enum json_type type;
-    const char *name;   /* member's name when it stands in an object, else NULL */
-    const char *text;   /* string, unescaped, zero-ended; or the number as written */
-    size_t size;        /* bytes of text (a string may hold \u0000); items of an array or object */
-    struct json *first; /* first item of an array or object */
-    struct json *next;  /* next sibling */
+    uint32_t size;    /* bytes of text (a string may hold \u0000); items of an array or object */
+    const char *name; /* member's name when it stands in an object, else NULL */
+    union {
+        const char *text;   /* string, unescaped, zero-ended; or the number as written */
+        struct json *first; /* first item of an array or object */
+    };
+    struct json *next; /* next sibling */
 };
 
-/* Read a whole document.  Returns NULL with the fault (ERR_INTEGRITY) naming byte offset and cause;
- * what is the document's name for that sentence.  The result does not point into data. */
+/* The most memory that json_parse() takes for a document, but for the rest of an arena's block.  It
+ * is told by looking for commas and brackets alone; of what is no JSON it is more than is taken. */
+uint64_t json_memory(const char *data, size_t size);
+
+/* Read a whole document, below 4 GiB.  Returns NULL with the fault (ERR_INTEGRITY) naming byte
+ * offset and cause; what is the document's name for that sentence.  The result does not point into
+ * data. */
 const struct json *json_parse(struct arena *arena, const char *data, size_t size, const char *what,
                               struct fault *fault);
 

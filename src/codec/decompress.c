@@ -25,9 +25,15 @@ decompress_failed(const struct decompress *decompress, size_t result, struct fau
         fault_set(fault, ERR_INTERNAL, "out of memory for the window of a zstd frame");
         break;
     case ZSTD_error_frameParameter_windowTooLarge:
-        fault_set(fault, ERR_INTEGRITY,
-                  "the zstd frame needs a window of more than %d MiB, which is the limit",
-                  1 << (DECOMPRESS_WINDOW_LOG_MAX - 20));
+        if (decompress->window_log < DECOMPRESS_WINDOW_LOG_MAX)
+            fault_set(fault, ERR_CONFIG,
+                      "the zstd frame needs a window of more than %d MiB, for which REPLICA_MEMORY "
+                      "leaves no room: set it higher, or use fewer REPLICA_JOBS",
+                      1 << (decompress->window_log - 20));
+        else
+            fault_set(fault, ERR_INTEGRITY,
+                      "the zstd frame needs a window of more than %d MiB, which is the limit",
+                      1 << (DECOMPRESS_WINDOW_LOG_MAX - 20));
         break;
     case ZSTD_error_prefix_unknown:
         fault_set(fault, ERR_INTEGRITY, "no zstd frame near byte %" PRIu64, decompress->bytes);
@@ -71,14 +77,31 @@ decompress_step(struct stage *stage, struct source_span *source, struct target_s
 
 static const struct stage_ops decompress_ops = {.name = "decompress", .step = decompress_step};
 
-void
-decompress_open(struct decompress *decompress)
+unsigned
+decompress_window_log(uint64_t bytes)
 {
-    *decompress = (struct decompress){.stage.ops = &decompress_ops, .context = ZSTD_createDCtx()};
+    unsigned log = DECOMPRESS_WINDOW_LOG_LEAST;
+
+    while (log < DECOMPRESS_WINDOW_LOG_MAX && ZSTD_estimateDStreamSize((size_t) 2 << log) <= bytes)
+        log++;
+    return log;
+}
+
+void
+decompress_open(struct decompress *decompress, unsigned window_log)
+{
+    assert(window_log == 0 || (window_log >= DECOMPRESS_WINDOW_LOG_LEAST &&
+                               window_log <= DECOMPRESS_WINDOW_LOG_MAX));
+
+    *decompress = (struct decompress){
+        .stage.ops = &decompress_ops,
+        .context = ZSTD_createDCtx(),
+        .window_log = window_log == 0 ? (unsigned) DECOMPRESS_WINDOW_LOG_MAX : window_log,
+    };
     if (decompress->context == NULL)
         memory_exhausted(ZSTD_estimateDCtxSize());
     size_t set = ZSTD_DCtx_setParameter(decompress->context, ZSTD_d_windowLogMax,
-                                        DECOMPRESS_WINDOW_LOG_MAX);
+                                        (int) decompress->window_log);
     assert(!ZSTD_isError(set));
 }
 

@@ -70,7 +70,7 @@ check_memory(struct check *check, struct text *said, struct fault *fault)
     else
         ok = memory_for_manifest(check->env,
                                  to == PLACE_POSTGRES ? MEMORY_RESTORE : MEMORY_EXPORT,
-                                 manifest->json_bytes == 0 ? NULL : manifest, &plan, fault);
+                                 manifest->held_bytes == 0 ? NULL : manifest, &plan, fault);
     if (!ok)
         return false;
     check->restore.memory = plan;

@@ -126,6 +126,8 @@ script_dump(struct worker *worker, struct dump *dump, struct sql_source *sql, ui
     if (!flow_run(flow, fault))
         return fault_because(fault, "while dumping %s", name);
 
+    if (sql->filter.longest > dump->manifest.longest_statement)
+        dump->manifest.longest_statement = sql->filter.longest;
     object->plain_bytes = sql->bytes;
     object->stored_bytes = worker->put.bytes;
     memcpy(object->sha256, worker->put.digest, sizeof object->sha256);

@@ -12,6 +12,7 @@
 #include "commands/dump.h"
 #include "flow/flow.h"
 #include "pg/copy_out.h"
+#include "pg/sql_split.h"
 #include "store/s3_writer.h"
 #include "transform/transform.h"
 
@@ -22,6 +23,7 @@ enum {
     STATEMENT_COPIES = 6,              /* lexer, queue, libpq; and what they grow by */
     CONNECTION_BYTES = 512 * 1024,     /* libpq's two buffers, grown to what we send; TLS */
     PG_DUMP_BYTES = 7 * MIB / 2,       /* with an empty database */
+    LEAST_DOCUMENT_BYTES = 512 * 1024, /* a manifest of a few tables, where nothing is left */
     LONGEST_ROW_BYTES = 1 << 30,       /* of COPY text: PostgreSQL makes no longer one */
 };
 
@@ -162,7 +164,8 @@ plan_rung(const struct memory_need *need, unsigned jobs, const struct rung *rung
         .ring_bytes = rung->ring_bytes,
         .store = {.part_bytes = part_bytes(need->volume_bytes),
                   .buffers = rung->buffers,
-                  .manifest_bytes_max = memory_manifest_bytes_max(need->budget_bytes)},
+                  .document_bytes = memory_document_bytes(need->budget_bytes, need->catalog_bytes),
+                  .listing_bytes = memory_listing_bytes(need->budget_bytes)},
         .need = *need,
     };
     plan_sum(plan);
@@ -176,6 +179,27 @@ static const char *const uses[] = {
     [MEMORY_LOOK] = "look at a dump",
 };
 
+/* Share out what is left. */
+static void
+plan_rest(struct memory_plan *plan)
+{
+    const struct memory_need *need = &plan->need;
+    uint64_t half = (need->budget_bytes - plan->total_bytes) / 2;
+
+    plan->statement_bytes_max = need->statement_bytes + half / STATEMENT_COPIES;
+    plan->window_log = decompress_window_log(codec_bytes(need, plan) + half / plan->jobs);
+}
+
+/* Twice as long a statement takes as much again of the budget, and of what is left but half is
+ * given to it. */
+static void
+plan_hold(const struct memory_plan *plan)
+{
+    sql_statement_max_set(plan->statement_bytes_max,
+                          plan->need.budget_bytes +
+                              plan->statement_bytes_max * 2 * STATEMENT_COPIES);
+}
+
 bool
 memory_plan_make(const struct memory_need *need, struct memory_plan *plan, struct fault *fault)
 {
@@ -185,8 +209,10 @@ memory_plan_make(const struct memory_need *need, struct memory_plan *plan, struc
     for (unsigned jobs = need->jobs; jobs > 0; jobs--)
         for (size_t i = 0; i < RUNGS_COUNT; i++) {
             plan_rung(need, jobs, &rungs[i], plan);
-            if (plan->total_bytes <= need->budget_bytes)
+            if (plan->total_bytes <= need->budget_bytes) {
+                plan_rest(plan);
                 return true;
+            }
         }
 
     /* The last one tried was the least. */
@@ -329,8 +355,11 @@ memory_for_dump(const struct env *env, struct pg_session *conn, struct memory_pl
     bool copies = env_place(env->to) == PLACE_POSTGRES;
 
     need_fill(env, copies ? MEMORY_COPY : MEMORY_DUMP, env->to, &need);
-    return (conn == NULL || catalog_count(env, conn, &need, fault)) &&
-           memory_plan_make(&need, plan, fault);
+    if ((conn != NULL && !catalog_count(env, conn, &need, fault)) ||
+        !memory_plan_make(&need, plan, fault))
+        return false;
+    plan_hold(plan);
+    return true;
 }
 
 /* Frames of ours, by the level that the manifest says; of "zstd:x" anything. */
@@ -355,21 +384,31 @@ memory_for_manifest(const struct env *env, enum memory_use use, const struct man
     if (manifest != NULL) {
         need.compress = strcmp(manifest->compression, "none") != 0;
         need.level = level_of(manifest->compression);
-        need.catalog_bytes = manifest->json_bytes * MEMORY_MANIFEST_FACTOR;
+        need.catalog_bytes = manifest->held_bytes;
+        if (manifest->longest_statement > need.statement_bytes)
+            need.statement_bytes = manifest->longest_statement > SQL_STATEMENT_BYTES_MAX
+                                       ? SQL_STATEMENT_BYTES_MAX : manifest->longest_statement;
     } else if (use == MEMORY_LOOK) {
-        need.catalog_bytes = memory_manifest_bytes_max(env->memory_bytes) * MEMORY_MANIFEST_FACTOR;
+        need.catalog_bytes = memory_document_bytes(env->memory_bytes, 0);
     }
-    return memory_plan_make(&need, plan, fault);
+    if (!memory_plan_make(&need, plan, fault))
+        return false;
+    plan_hold(plan);
+    return true;
 }
 
+/* All but what the executable takes; the sum is rounded up by less than one MiB. */
 uint64_t
-memory_manifest_bytes_max(uint64_t budget_bytes)
+memory_document_bytes(uint64_t budget_bytes, uint64_t held_bytes)
 {
-    uint64_t own = OWN_BYTES + OWN_S3_BYTES + MIB; /* the sum is rounded up by less than one */
-    uint64_t least = 64 * 1024;
-    uint64_t most = budget_bytes <= own ? 0 : (budget_bytes - own) / MEMORY_MANIFEST_FACTOR;
+    uint64_t own = OWN_BYTES + OWN_S3_BYTES + MIB + held_bytes;
 
-    if (most > MANIFEST_BYTES_MAX)
-        most = MANIFEST_BYTES_MAX;
-    return most < least ? least : most;
+    return budget_bytes <= own + LEAST_DOCUMENT_BYTES ? LEAST_DOCUMENT_BYTES : budget_bytes - own;
+}
+
+/* Names are held while manifests are read, so they get the smaller part. */
+uint64_t
+memory_listing_bytes(uint64_t budget_bytes)
+{
+    return memory_document_bytes(budget_bytes, 0) / 4;
 }

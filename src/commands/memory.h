@@ -13,8 +13,11 @@
  * When the budget is short the steps of a ladder are taken, as few as help: smaller rings; two
  * buffers for parts instead of three, so one upload at a time; fewer workers; the refusal.
  *
- * Not in the sum: a single SQL statement of more than MEMORY_STATEMENT_BYTES in a restore, whose
- * size no manifest tells.  A dump counts its longest function.
+ * What the budget has left behind the sum is given away as limits: to SQL statements that are
+ * longer than the sum counts (the longest function of a dump; what the manifest says of a restore,
+ * or MEMORY_STATEMENT_BYTES), and to windows of zstd frames that others have made.
+ *
+ * Not in the sum: what a server makes libpq hold that it was not asked for.
  *
  * Life:   the size of what has to be held is found out first (memory_for_…), then a plan is made;
  *         it is read-only afterwards.
@@ -31,10 +34,6 @@
 
 enum {
     MEMORY_STATEMENT_BYTES = 128 * 1024,
-
-    /* A manifest is held as text while it is read into values: 6.2 bytes for each of its own with
-     * 10,000 tables of 4 columns, 5.1 with 1,000 of 40. */
-    MEMORY_MANIFEST_FACTOR = 7,
 };
 
 enum memory_use {
@@ -64,6 +63,8 @@ struct memory_plan {
     size_t ring_bytes;
     struct store_limits store; /* parts of an upload, and how many wait at once */
     uint64_t worker_bytes, total_bytes;
+    uint64_t statement_bytes_max; /* of an SQL statement: what was counted, and half of the rest */
+    unsigned window_log;          /* of the frames that are read: the other half, of each worker */
     struct memory_need need;   /* what it was made for */
 };
 
@@ -87,7 +88,9 @@ bool memory_for_manifest(const struct env *env, enum memory_use use,
 /* Log the sum, with a warning when fewer workers run than REPLICA_JOBS asks for. */
 void memory_log(const struct memory_plan *plan, enum log_level level);
 
-/* The longest manifest.json that a budget lets us read. */
-uint64_t memory_manifest_bytes_max(uint64_t budget_bytes);
+/* What a budget leaves for a manifest or an index while it is read, when held_bytes are in memory
+ * for good, and for what a listing gives. */
+uint64_t memory_document_bytes(uint64_t budget_bytes, uint64_t held_bytes);
+uint64_t memory_listing_bytes(uint64_t budget_bytes);
 
 #endif

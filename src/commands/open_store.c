@@ -110,7 +110,9 @@ open_store(const struct env *env, const char *url, bool create, struct stop *sto
 
     s3_config_fill(env, &s3);
     struct store *store = store_open(url, &s3, create, stop, fault);
-    if (store != NULL)
-        store->limits.manifest_bytes_max = memory_manifest_bytes_max(env->memory_bytes);
+    if (store != NULL) {
+        store->limits.document_bytes = memory_document_bytes(env->memory_bytes, 0);
+        store->limits.listing_bytes = memory_listing_bytes(env->memory_bytes);
+    }
     return store;
 }

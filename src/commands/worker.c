@@ -27,7 +27,8 @@ worker_open(struct worker *worker, struct crew *crew)
         if (compresses(crew))
             compress_open(&worker->compress, crew->env->compress_level);
     } else {
-        decompress_open(&worker->decompress);
+        decompress_open(&worker->decompress,
+                        crew->memory == NULL ? 0 : crew->memory->window_log);
     }
 }
 

@@ -21,6 +21,47 @@ variable_value(const char *name, PsqlScanQuoteType quote, void *context)
 
 static const PsqlScanCallbacks variables = {.get_variable = variable_value};
 
+static struct {
+    size_t bytes_max;
+    uint64_t memory_for_twice; /* 0: nobody has set it */
+} statement_limit = {.bytes_max = SQL_STATEMENT_BYTES_MAX};
+
+void
+sql_statement_max_set(size_t bytes_max, uint64_t memory_for_twice)
+{
+    statement_limit.bytes_max = bytes_max;
+    statement_limit.memory_for_twice = memory_for_twice;
+    if (bytes_max >= SQL_STATEMENT_BYTES_MAX) {
+        statement_limit.bytes_max = SQL_STATEMENT_BYTES_MAX;
+        statement_limit.memory_for_twice = 0;
+    }
+}
+
+/* Whether there is room for what has been read of a statement, and the line that may end it. */
+static bool
+statement_fits(const struct sql_split *split, struct fault *fault)
+{
+    char limit[16], memory[16];
+
+    if (split->statement->len + split->line.size <= statement_limit.bytes_max)
+        return true;
+    text_bytes(limit, statement_limit.bytes_max);
+    if (statement_limit.memory_for_twice == 0)
+        return fault_set(fault, ERR_INTEGRITY, "an SQL statement is longer than %s", limit);
+    return fault_set(fault, ERR_CONFIG,
+                     "an SQL statement is longer than %s, and REPLICA_MEMORY leaves no more room: "
+                     "one of %s would serve a statement of twice that",
+                     limit, text_bytes(memory, statement_limit.memory_for_twice));
+}
+
+/* Outside of a statement, what the lexer would take for nothing.  A comment ends at a CR, too. */
+static bool
+is_nothing(const char *line)
+{
+    line += strspn(line, " \t\r\f\v");
+    return line[0] == '\0' || (strncmp(line, "--", 2) == 0 && strchr(line, '\r') == NULL);
+}
+
 void
 sql_split_init(struct sql_split *split)
 {
@@ -138,6 +179,8 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
 
     if (strlen(line) != split->line.size)
         return fault_set(fault, ERR_INTEGRITY, "the SQL holds a zero byte behind: %.60s", line);
+    if (!split->open && is_nothing(line))
+        return true;
     if (!split->open && line[0] == '\\') {
         if (begins(line, "\\restrict ") || begins(line, "\\unrestrict "))
             return true;
@@ -164,9 +207,6 @@ scan_line(struct sql_split *split, sql_statement_fn *statement, void *argument, 
         return strings_changed(split, fault);
     split->open = prompt != PROMPT_READY || split->statement->len > 0;
     split->plain = prompt == PROMPT_CONTINUE;
-    if (split->statement->len > SQL_STATEMENT_BYTES_MAX)
-        return fault_set(fault, ERR_INTEGRITY, "an SQL statement is longer than %d bytes",
-                         SQL_STATEMENT_BYTES_MAX);
     return carried_on;
 }
 
@@ -177,10 +217,13 @@ sql_split_feed(struct sql_split *split, const char *data, size_t size, sql_state
     while (size > 0) {
         const char *newline = memchr(data, '\n', size);
         size_t piece = newline == NULL ? size : (size_t) (newline - data);
+        if (!split->open && split->line.size == 0 && newline == data) {
+            data++, size--; /* gigabytes of them are a few kilobytes in a store */
+            continue;
+        }
         text_add_bytes(&split->line, data, piece);
-        if (split->line.size > SQL_STATEMENT_BYTES_MAX)
-            return fault_set(fault, ERR_INTEGRITY, "an SQL line is longer than %d bytes",
-                             SQL_STATEMENT_BYTES_MAX);
+        if (!statement_fits(split, fault))
+            return false;
         if (newline == NULL)
             return true;
         if (!scan_line(split, statement, argument, fault))

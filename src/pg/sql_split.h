@@ -15,13 +15,16 @@
  *
  * Life:   sql_split_init; sql_split_feed any number of times; sql_split_end at the end of the text,
  *         which refuses half a statement; sql_split_free.
- * Limits: a statement of at most SQL_STATEMENT_BYTES_MAX; no zero bytes.
+ * Limits: a statement of at most SQL_STATEMENT_BYTES_MAX, or what sql_statement_max_set() says, its
+ *         last line included; no zero bytes.  Between statements, empty lines and lines that are a
+ *         comment pass without the lexer.
  * Threads: one at a time. */
 #ifndef PG_SQL_SPLIT_H
 #define PG_SQL_SPLIT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/text.h"
@@ -45,6 +48,10 @@ struct sql_split {
     bool alone;            /* it is split for the second time, to see whether it is one */
     unsigned ahead;        /* how many END psql waits for behind the statement */
 };
+
+/* Say how long a statement may be that REPLICA_MEMORY leaves room for, and which REPLICA_MEMORY
+ * would do for one of twice that, in bytes.  Holds for all texts from then on; before threads. */
+void sql_statement_max_set(size_t bytes_max, uint64_t memory_for_twice);
 
 void sql_split_init(struct sql_split *split);
 void sql_split_free(struct sql_split *split);

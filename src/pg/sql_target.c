@@ -158,6 +158,8 @@ sql_filter_statement(void *argument, const char *sql, struct fault *fault)
         return false;
     if (!filter->keep(filter->argument, sql))
         return true;
+    size_t size = strlen(sql);
+    filter->longest = size > filter->longest ? size : filter->longest;
     if (filter->for_psql)
         settings_for_psql(filter, sql, late ? &filter->last : &filter->kept);
     if (late)

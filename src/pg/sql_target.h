@@ -61,6 +61,7 @@ struct sql_filter {
     size_t kept_used;
     struct text last; /* statements that pass at the end */
     uint64_t bytes;   /* of SQL that passed */
+    size_t longest;   /* of the statements that passed, in bytes */
     bool ended;
 };
 

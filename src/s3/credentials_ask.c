@@ -191,8 +191,9 @@ ask_words(char buffer[static ASK_WORDS_MAX], const char *words)
 static void
 secrets_free(struct arena *arena, const struct json *json)
 {
-    for (const struct json *item = json == NULL ? NULL : json->first; item != NULL;
-         item = item->next)
+    bool object = json != NULL && json->type == JSON_OBJECT;
+
+    for (const struct json *item = object ? json->first : NULL; item != NULL; item = item->next)
         if (item->type == JSON_STRING)
             explicit_bzero((char *) item->text, item->size);
     arena_free(arena);

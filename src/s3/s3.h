@@ -133,9 +133,17 @@ struct s3_listing {
 };
 
 /* All keys that begin with prefix, sorted by bytes; with delimiter "/" only up to the next one.
- * ListObjectsV2, page by page. */
-bool s3_list(struct s3 *s3, const char *prefix, const char *delimiter, struct arena *arena,
-             struct s3_listing *listing, struct fault *fault);
+ * ListObjectsV2, page by page.  Pages may come in any order of keys, as gateways over file systems
+ * send them, but they must come to an end: ERR_STORE when more than bytes_max is taken from the
+ * arena, when a page begins as one before did, and behind LISTING_SPARSE_PAGES_MAX pages that bring
+ * next to nothing. */
+bool s3_list(struct s3 *s3, const char *prefix, const char *delimiter, uint64_t bytes_max,
+             struct arena *arena, struct s3_listing *listing, struct fault *fault);
+
+enum {
+    LISTING_SPARSE_PAGES_MAX = 1000, /* those of a million keys beside ours, or removed ones */
+    LISTING_SPARSE_NAMES = 10,       /* a page of fewer is one; most hold a thousand */
+};
 
 /* ---- multipart uploads ----------------------------------------------------------------------- */
 
@@ -169,8 +177,8 @@ struct s3_pending {
 };
 
 /* Unfinished uploads under a prefix; *known is false, and true returned, when the store cannot list
- * them (501, 405). */
-bool s3_uploads_list(struct s3 *s3, const char *prefix, struct arena *arena,
+ * them (501, 405).  Ends as s3_list() does. */
+bool s3_uploads_list(struct s3 *s3, const char *prefix, uint64_t bytes_max, struct arena *arena,
                      struct s3_pending **pending, size_t *count, bool *known, struct fault *fault);
 
 /* The server's time, by its last Date header; epoch milliseconds, 0 before the first answer. */

@@ -18,6 +18,60 @@ prefix_compare(const void *a, const void *b)
     return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
+/* Whether a listing moves on.  A store that means harm, or has lost its way, must neither fill the
+ * memory nor keep us for ever. */
+struct advance {
+    const char *prefix;
+    struct arena *arena;
+    uint64_t bytes_before, bytes_max;
+    const char **firsts; /* names that pages have begun with */
+    size_t firsts_count, sparse_count;
+};
+
+static bool
+advance_refuse(const struct advance *advance, struct s3 *s3, const char *why, struct fault *fault)
+{
+    return fault_set(fault, ERR_STORE, "unable to list %.900s* in %s: %s", advance->prefix,
+                     s3_endpoint_text(s3), why);
+}
+
+/* A page was added, of `count` names below the prefix, the first of them `first`. */
+static bool
+advance_check(struct advance *advance, struct s3 *s3, const char *first, size_t count, bool more,
+              struct fault *fault)
+{
+    char why[160], limit[16];
+
+    if (advance->arena->bytes - advance->bytes_before > advance->bytes_max) {
+        snprintf(why, sizeof why,
+                 "its names take more than %s: use a prefix for dumps alone, or set REPLICA_MEMORY "
+                 "higher", text_bytes(limit, advance->bytes_max));
+        return advance_refuse(advance, s3, why, fault);
+    }
+    if (!more)
+        return true;
+    if (count < LISTING_SPARSE_NAMES && ++advance->sparse_count > LISTING_SPARSE_PAGES_MAX)
+        return advance_refuse(advance, s3, "page after page brings nothing, and always is there "
+                                           "more", fault);
+    if (count == 0)
+        return true;
+    for (size_t i = 0; i < advance->firsts_count; i++)
+        if (strcmp(advance->firsts[i], first) == 0)
+            return advance_refuse(advance, s3, "the store goes round in circles: a page begins as "
+                                               "one before it did", fault);
+    advance->firsts = arena_grow(advance->arena, advance->firsts, advance->firsts_count,
+                                 sizeof *advance->firsts);
+    advance->firsts[advance->firsts_count++] = first;
+    return true;
+}
+
+static struct advance
+advance_begin(const char *prefix, struct arena *arena, uint64_t bytes_max)
+{
+    return (struct advance){
+        .prefix = prefix, .arena = arena, .bytes_before = arena->bytes, .bytes_max = bytes_max};
+}
+
 /* Get one page.  token is that of the page before, "" for the first. */
 static bool
 keys_page(struct s3 *s3, const char *prefix, const char *delimiter, const char *token,
@@ -51,27 +105,42 @@ keys_page(struct s3 *s3, const char *prefix, const char *delimiter, const char *
     return done;
 }
 
+/* The first of the names that a page has brought, which has more entries than those before, or
+ * more prefixes. */
+static const char *
+first_of(const struct s3_listing *listing, size_t entries_before, size_t prefixes_before)
+{
+    if (listing->entries_count > entries_before)
+        return listing->entries[entries_before].key;
+    return listing->prefixes_count > prefixes_before ? listing->prefixes[prefixes_before] : "";
+}
+
 bool
-s3_list(struct s3 *s3, const char *prefix, const char *delimiter, struct arena *arena,
-        struct s3_listing *listing, struct fault *fault)
+s3_list(struct s3 *s3, const char *prefix, const char *delimiter, uint64_t bytes_max,
+        struct arena *arena, struct s3_listing *listing, struct fault *fault)
 {
     struct s3_keys keys = {.prefix = prefix, .arena = arena, .listing = listing};
+    struct advance advance = advance_begin(prefix, arena, bytes_max);
     struct text token = {0};
     bool done;
 
     *listing = (struct s3_listing){0};
     do {
+        size_t entries = listing->entries_count, prefixes = listing->prefixes_count;
         text_clear(&token);
         text_add(&token, text_of(&keys.token));
         done = keys_page(s3, prefix, delimiter == NULL ? "" : delimiter, text_of(&token), &keys,
-                         fault);
+                         fault) &&
+               advance_check(&advance, s3, first_of(listing, entries, prefixes),
+                             listing->entries_count - entries + listing->prefixes_count - prefixes,
+                             keys.more, fault);
     } while (done && keys.more);
     if (done && listing->entries_count > 1)
         qsort(listing->entries, listing->entries_count, sizeof *listing->entries, entry_compare);
     if (done && listing->prefixes_count > 1)
         qsort(listing->prefixes, listing->prefixes_count, sizeof *listing->prefixes,
               prefix_compare);
-    text_free(&keys.token);
+    s3_keys_free(&keys);
     text_free(&token);
     return done;
 }
@@ -113,24 +182,28 @@ uploads_page(struct s3 *s3, const char *prefix, const char *key, const char *id,
 }
 
 bool
-s3_uploads_list(struct s3 *s3, const char *prefix, struct arena *arena,
+s3_uploads_list(struct s3 *s3, const char *prefix, uint64_t bytes_max, struct arena *arena,
                 struct s3_pending **pending, size_t *count, bool *known, struct fault *fault)
 {
     struct s3_uploads uploads = {.prefix = prefix, .arena = arena};
+    struct advance advance = advance_begin(prefix, arena, bytes_max);
     struct text key = {0}, id = {0};
     bool done;
 
     do {
+        size_t before = uploads.count;
         text_clear(&key);
         text_clear(&id);
         text_add(&key, text_of(&uploads.next_key));
         text_add(&id, text_of(&uploads.next_id));
         done = uploads_page(s3, prefix, text_of(&key), text_of(&id), &uploads, known, fault);
+        size_t brought = uploads.count - before;
+        done = done && advance_check(&advance, s3, brought > 0 ? uploads.pending[before].id : "",
+                                     brought, uploads.more, fault);
     } while (done && uploads.more);
     *pending = uploads.pending;
     *count = uploads.count;
-    text_free(&uploads.next_key);
-    text_free(&uploads.next_id);
+    s3_uploads_free(&uploads);
     text_free(&key);
     text_free(&id);
     return done;

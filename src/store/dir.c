@@ -132,10 +132,10 @@ entry_compare(const void *a, const void *b)
 /* What lies in one directory, without dot files: either its ordinary files or its directories.
  * What is removed while we look is as if it had not been there. */
 static bool
-entries_read(DIR *stream, mode_t type, struct arena *arena, struct store_entry **entries,
-             size_t *count)
+entries_read(const struct dir *dir, DIR *stream, const char *directory, mode_t type,
+             struct arena *arena, struct store_entry **entries, size_t *count, struct fault *fault)
 {
-    size_t capacity = 0;
+    size_t capacity = 0, before = arena->bytes;
     struct dirent *entry;
 
     *entries = NULL;
@@ -154,9 +154,11 @@ entries_read(DIR *stream, mode_t type, struct arena *arena, struct store_entry *
         }
         (*entries)[*count].name = arena_text(arena, entry->d_name);
         (*entries)[(*count)++].bytes = (uint64_t) stat.st_size;
+        if (!store_listing_fits(&dir->store, directory, arena->bytes - before, fault))
+            return false;
     }
     if (errno != 0)
-        return false;
+        return dir_refuse(dir, "list the directory", directory, fault);
     if (*count > 0)
         qsort(*entries, *count, sizeof **entries, entry_compare);
     return true;
@@ -179,8 +181,7 @@ entries_list(const struct dir *dir, const char *directory, mode_t type, struct a
         close(fd);
         return false;
     }
-    bool listed = entries_read(stream, type, arena, entries, count) ||
-                  dir_refuse(dir, "list the directory", directory, fault);
+    bool listed = entries_read(dir, stream, directory, type, arena, entries, count, fault);
     closedir(stream);
     return listed;
 }

@@ -116,22 +116,41 @@ directories_find(struct store *store, struct arena *arena, struct found **found,
     return true;
 }
 
-/* Read the manifest of a dump that is named exactly; *exists is false when it has none. */
+/* Whether there is room to make a manifest of its text. */
 static bool
-named_read(struct store *store, const char *dump, struct arena *arena, struct manifest *manifest,
-           bool *exists, struct fault *fault)
+manifest_fits(const char *name, const struct text *text, uint64_t limit, struct fault *fault)
+{
+    uint64_t wanted = manifest_memory(text_of(text), text->size);
+    char more[16], has[16];
+
+    return wanted <= limit ||
+           fault_set(fault, ERR_CONFIG,
+                     "reading %s takes %s, and REPLICA_MEMORY leaves no more room for a manifest "
+                     "than %s: set it higher by at least the difference",
+                     name, text_bytes(more, wanted), text_bytes(has, limit));
+}
+
+/* Read the manifest of a dump that is named exactly; *exists is false when it has none.  held is
+ * what else is in memory of what the store said. */
+static bool
+named_read(struct store *store, const char *dump, uint64_t held, struct arena *arena,
+           struct manifest *manifest, bool *exists, struct fault *fault)
 {
     char name[STORE_NAME_MAX + 1];
     struct text text = {0};
 
     snprintf(name, sizeof name, "%s/manifest.json", dump);
-    uint64_t limit = store->limits.manifest_bytes_max;
-    bool limited = limit > 0 && limit < MANIFEST_BYTES_MAX;
-    bool done = store_read(store, name, limited ? limit : MANIFEST_BYTES_MAX, &text, exists, fault);
-    if (!done && limited && text.size >= limit - limit / 8)
+    uint64_t limit = store->limits.document_bytes, most = MANIFEST_BYTES_MAX;
+    bool limited = limit > 0;
+    limit = limit > held ? limit - held : 0;
+    if (limited && limit / 2 < most)
+        most = limit / 2; /* text, and strings made of it */
+    bool done = store_read(store, name, most, &text, exists, fault);
+    if (!done && limited && text.size >= most - most / 8)
         fault_because(fault, "REPLICA_MEMORY leaves no more room for a manifest");
     if (done && *exists)
-        done = manifest_parse(arena, dump, text_of(&text), text.size, manifest, fault);
+        done = (!limited || manifest_fits(name, &text, limit, fault)) &&
+               manifest_parse(arena, dump, text_of(&text), text.size, manifest, fault);
     text_free(&text);
     return done;
 }
@@ -199,32 +218,44 @@ latest_find(struct store *store, struct found *found, size_t count)
     return NULL;
 }
 
-bool
-manifest_read(struct store *store, const char *name, struct arena *arena, struct manifest *manifest,
-              struct fault *fault)
+static bool
+listed_read(struct store *store, const char *name, struct arena *listing, struct arena *arena,
+            struct manifest *manifest, struct fault *fault)
 {
     struct found *found;
     const struct found *newest = NULL;
     size_t count;
-    uint64_t created_ms;
     bool exists = false;
 
-    if (dump_name_read(name, &created_ms)) {
-        if (!named_read(store, name, arena, manifest, &exists, fault))
-            return false;
-        if (exists)
-            return true;
-    }
-    if (!directories_find(store, arena, &found, &count, fault))
+    if (!directories_find(store, listing, &found, &count, fault))
         return false;
     if (strcmp(name, "latest") == 0)
         newest = latest_find(store, found, count);
     if (newest == NULL)
         return refuse(store, name, found, count, fault);
-    if (!named_read(store, newest->name, arena, manifest, &exists, fault))
+    if (!named_read(store, newest->name, listing->bytes, arena, manifest, &exists, fault))
         return false;
     return exists || fault_set(fault, ERR_STORE, "%s was removed from %s a moment ago",
                                newest->name, store->url);
+}
+
+bool
+manifest_read(struct store *store, const char *name, struct arena *arena, struct manifest *manifest,
+              struct fault *fault)
+{
+    struct arena listing = {0}; /* nobody asks for it again */
+    uint64_t created_ms;
+    bool exists = false;
+
+    if (dump_name_read(name, &created_ms)) {
+        if (!named_read(store, name, 0, arena, manifest, &exists, fault))
+            return false;
+        if (exists)
+            return true;
+    }
+    bool done = listed_read(store, name, &listing, arena, manifest, fault);
+    arena_free(&listing);
+    return done;
 }
 
 /* One dump's line.  The manifest goes into an arena of its own, so that a listing holds lines and
@@ -241,7 +272,8 @@ entry_fill(struct store *store, struct arena *arena, const struct found *found,
     entry->name = found->name;
     entry->created_ms = found->created_ms;
     entry->readable =
-        named_read(store, found->name, &scratch, &manifest, &exists, &fault) && exists;
+        named_read(store, found->name, arena->bytes, &scratch, &manifest, &exists, &fault) &&
+        exists;
     entry->complete = entry->readable || fault.err != ERR_NONE;
     if (entry->readable) {
         entry->stored_bytes = manifest.stored_bytes;

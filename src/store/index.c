@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/random.h"
 
 enum {
@@ -84,18 +85,25 @@ line_from_index(struct line *line, const struct json *old, const char *name)
     return false;
 }
 
-/* An index that is no JSON is not repaired but made anew: nothing stands in it that the manifests
- * do not know. */
+/* An index that is no JSON, or too large to be read in the memory that there is, is not repaired
+ * but made anew: nothing stands in it that the manifests do not know. */
 static bool
 old_read(struct store *store, struct arena *arena, struct text *text, const struct json **old,
          char version[static STORE_VERSION_MAX], struct fault *fault)
 {
+    uint64_t limit = store->limits.document_bytes;
     struct fault unparsed = {0};
+    bool larger;
 
     *old = NULL;
-    if (!store_read_version(store, "index.json", INDEX_BYTES_MAX, text, version, fault))
+    if (limit == 0 || limit > INDEX_BYTES_MAX)
+        limit = INDEX_BYTES_MAX;
+    if (!store_read_version(store, "index.json", limit, text, version, &larger, fault))
         return false;
-    if (text->size > 0)
+    limit = store->limits.document_bytes;
+    if (larger || (limit > 0 && text->size + json_memory(text_of(text), text->size) > limit))
+        log_warning("index.json in %s is larger than it can be, and is made anew", store->url);
+    else if (text->size > 0)
         *old = json_parse(arena, text->data, text->size, "index.json", &unparsed);
     return true;
 }

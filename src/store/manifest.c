@@ -121,6 +121,10 @@ add_numbers(struct text *text, const struct manifest *manifest)
     add_number(text, "plain_bytes", manifest->plain_bytes);
     text_add(text, ",");
     add_number(text, "stored_bytes", manifest->stored_bytes);
+    if (manifest->longest_statement > 0) {
+        text_add(text, ",");
+        add_number(text, "longest_statement", manifest->longest_statement);
+    }
 }
 
 static void

@@ -4,7 +4,8 @@
  * (names, sizes, digests, sums), so a manifest that was read is one whose form can be trusted.
  *
  * Life:   a writer fills a struct manifest and calls manifest_write; a reader gets one in an arena.
- * Limits: MANIFEST_BYTES_MAX, checked on writing too.
+ * Limits: MANIFEST_BYTES_MAX, checked on writing too.  Reading one takes manifest_memory(), which
+ * is held against the store's document_bytes before it is taken.
  * Threads: read-only once made. */
 #ifndef STORE_MANIFEST_H
 #define STORE_MANIFEST_H
@@ -55,7 +56,8 @@ struct manifest {
     struct manifest_table *tables;
     size_t tables_count;
     uint64_t rows, plain_bytes, stored_bytes; /* sums over all objects */
-    uint64_t json_bytes;             /* of the text it was read from */
+    uint64_t longest_statement;      /* bytes of it in the scripts; 0 when it is not known */
+    uint64_t held_bytes;             /* what reading it has taken, at most; 0: it was not read */
 };
 
 /* How far manifest_write() came. */
@@ -89,6 +91,9 @@ bool manifest_exists(struct store *store, const char *dump, bool *exists, struct
 void manifest_add(struct text *text, const struct manifest *manifest);
 bool manifest_parse(struct arena *arena, const char *name, const char *data, size_t size,
                     struct manifest *manifest, struct fault *fault);
+
+/* What manifest_parse() takes at most for these bytes, themselves included. */
+uint64_t manifest_memory(const char *data, size_t size);
 
 /* One line of `list`.  The truth is the listing of manifests, not index.json. */
 struct dump_entry {

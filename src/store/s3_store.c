@@ -203,7 +203,8 @@ s3_store_list(struct store *base, const char *directory, struct arena *arena,
     assert(directory[0] == '\0' || (store_name_valid(directory) && strchr(directory, '/') == NULL));
     if (directory[0] != '\0')
         snprintf(prefix, sizeof prefix, "%s/", directory);
-    if (!s3_list(store->s3, s3_store_key(store, prefix, key), "/", arena, &listing, fault))
+    if (!s3_list(store->s3, s3_store_key(store, prefix, key), "/", store_listing_bytes(base), arena,
+                 &listing, fault))
         return false;
     *entries = arena_array(arena, listing.entries_count, sizeof **entries);
     *count = 0;
@@ -224,7 +225,7 @@ s3_store_directories(struct store *base, struct arena *arena, const char ***name
     struct s3_store *store = (struct s3_store *) base;
     struct s3_listing listing;
 
-    if (!s3_list(store->s3, store->prefix, "/", arena, &listing, fault))
+    if (!s3_list(store->s3, store->prefix, "/", store_listing_bytes(base), arena, &listing, fault))
         return false;
     *names = arena_array(arena, listing.prefixes_count, sizeof **names);
     *count = 0;

@@ -43,7 +43,8 @@ s3_sweep_directory(struct s3_store *store, const char *directory, struct fault *
     if (store->unlisted)
         return true;
     snprintf(prefix, sizeof prefix, "%s/", directory);
-    done = s3_uploads_list(store->s3, s3_store_key(store, prefix, key), &arena, &pending, &count,
+    done = s3_uploads_list(store->s3, s3_store_key(store, prefix, key),
+                           store_listing_bytes(&store->store), &arena, &pending, &count,
                            &known, fault);
     for (size_t i = 0; i < count && known && done; i++)
         done = upload_abort(store, &pending[i], fault);
@@ -140,7 +141,8 @@ dump_sweep(struct s3_store *store, const char *prefix, const struct s3_pending *
     struct s3_listing listing;
     struct s3_trace trace = {0};
     char key[S3_KEY_MAX + 1];
-    bool done = s3_list(store->s3, s3_store_key(store, prefix, key), "", &arena, &listing, fault);
+    bool done = s3_list(store->s3, s3_store_key(store, prefix, key), "",
+                        store_listing_bytes(&store->store), &arena, &listing, fault);
 
     for (size_t i = 0; i < count; i++)
         trace_date(&trace, pending[i].initiated_ms);
@@ -167,8 +169,8 @@ s3_sweep(struct store *base, struct fault *fault)
     struct s3_pending *pending = NULL;
     size_t count = 0, next;
     bool known = false;
-    bool done =
-        s3_uploads_list(store->s3, store->prefix, &arena, &pending, &count, &known, fault);
+    bool done = s3_uploads_list(store->s3, store->prefix, store_listing_bytes(base), &arena,
+                                &pending, &count, &known, fault);
 
     store->unlisted = !known;
     if (done && !known)

@@ -55,7 +55,8 @@ is_alone(struct s3_store *store, const char *directory, const char *claim, bool 
 
     s3_store_key(store, directory, key);
     snprintf(prefix, sizeof prefix, "%s/", directory);
-    bool listed = s3_list(store->s3, s3_store_key(store, prefix, key), "", &arena, &listing, fault);
+    bool listed = s3_list(store->s3, s3_store_key(store, prefix, key), "",
+                          store_listing_bytes(&store->store), &arena, &listing, fault);
     *alone = listed;
     for (size_t i = 0; listed && i < listing.entries_count; i++)
         if (strcmp(s3_store_name(store, listing.entries[i].key), claim) != 0)

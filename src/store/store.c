@@ -57,9 +57,10 @@ store_write(struct store *store, const char *name, const void *data, size_t size
     return store->ops->put_commit(writer, fault) && store->ops->settle(store, fault);
 }
 
+/* larger may be NULL: then it is a failure. */
 static bool
 read_all(struct store_reader *reader, const char *name, size_t bytes_max, struct text *text,
-         struct fault *fault)
+         bool *larger, struct fault *fault)
 {
     struct store *store = reader->store;
     char buffer[16 * 1024];
@@ -70,6 +71,11 @@ read_all(struct store_reader *reader, const char *name, size_t bytes_max, struct
             return false;
         if (got == 0)
             return true;
+        if (got > bytes_max - total && larger != NULL) {
+            *larger = true;
+            text_clear(text);
+            return true;
+        }
         if (got > bytes_max - total)
             return fault_set(fault, ERR_STORE, "%s in %s is larger than the %zu bytes it may have",
                              name, store->url, bytes_max);
@@ -78,10 +84,10 @@ read_all(struct store_reader *reader, const char *name, size_t bytes_max, struct
     }
 }
 
-/* version may be NULL. */
+/* version and larger may be NULL. */
 static bool
 read_object(struct store *store, const char *name, size_t bytes_max, struct text *text, bool *found,
-            char *version, struct fault *fault)
+            char *version, bool *larger, struct fault *fault)
 {
     struct store_reader *reader;
 
@@ -90,7 +96,7 @@ read_object(struct store *store, const char *name, size_t bytes_max, struct text
     *found = reader != NULL;
     if (reader == NULL)
         return true;
-    bool done = read_all(reader, name, bytes_max, text, fault);
+    bool done = read_all(reader, name, bytes_max, text, larger, fault);
     if (version != NULL)
         memcpy(version, reader->version, STORE_VERSION_MAX);
     store->ops->get_end(reader);
@@ -101,17 +107,40 @@ bool
 store_read(struct store *store, const char *name, size_t bytes_max, struct text *text, bool *found,
            struct fault *fault)
 {
-    return read_object(store, name, bytes_max, text, found, NULL, fault);
+    return read_object(store, name, bytes_max, text, found, NULL, NULL, fault);
 }
 
 bool
 store_read_version(struct store *store, const char *name, size_t bytes_max, struct text *text,
-                   char version[static STORE_VERSION_MAX], struct fault *fault)
+                   char version[static STORE_VERSION_MAX], bool *larger, struct fault *fault)
 {
     bool found;
 
     version[0] = '\0';
-    return read_object(store, name, bytes_max, text, &found, version, fault);
+    *larger = false;
+    return read_object(store, name, bytes_max, text, &found, version, larger, fault);
+}
+
+uint64_t
+store_listing_bytes(const struct store *store)
+{
+    uint64_t limit = store->limits.listing_bytes;
+
+    return limit == 0 ? (uint64_t) STORE_LISTING_BYTES : limit;
+}
+
+bool
+store_listing_fits(const struct store *store, const char *directory, uint64_t taken_bytes,
+                   struct fault *fault)
+{
+    char limit[16];
+
+    return taken_bytes <= store_listing_bytes(store) ||
+           fault_set(fault, ERR_STORE,
+                     "%s%s%s holds too much to be listed within the %s that REPLICA_MEMORY leaves "
+                     "for it: use a directory or a prefix for dumps alone, or set it higher",
+                     store->url, directory[0] == '\0' ? "" : "/", directory,
+                     text_bytes(limit, store_listing_bytes(store)));
 }
 
 bool

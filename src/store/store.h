@@ -117,8 +117,12 @@ struct store_ops {
 struct store_limits {
     size_t part_bytes;           /* of an object that is uploaded in parts */
     unsigned buffers;            /* parts that wait in memory, of each object; at least 2 */
-    uint64_t manifest_bytes_max; /* of a manifest that is read */
+    uint64_t document_bytes;     /* a manifest or an index that is read, and all it is made into */
+    uint64_t listing_bytes;      /* the names that a listing gives */
 };
+
+/* What a listing may take where no limit is set. */
+enum { STORE_LISTING_BYTES = 64 * 1024 * 1024 };
 
 struct store {
     const struct store_ops *ops;
@@ -146,9 +150,16 @@ bool store_write(struct store *store, const char *name, const void *data, size_t
 bool store_read(struct store *store, const char *name, size_t bytes_max, struct text *text,
                 bool *found, struct fault *fault);
 
-/* The same, with the version that put_swap() can replace; "" when there is none. */
+/* The same, with the version that put_swap() can replace; "" when there is none.  One that is
+ * larger is no failure; text is empty then, and *larger true. */
 bool store_read_version(struct store *store, const char *name, size_t bytes_max, struct text *text,
-                        char version[static STORE_VERSION_MAX], struct fault *fault);
+                        char version[static STORE_VERSION_MAX], bool *larger, struct fault *fault);
+
+/* What may be taken for a listing; what was taken is held against it.  False, with the fault, when
+ * it was more: a directory or a prefix that holds other things than dumps. */
+uint64_t store_listing_bytes(const struct store *store);
+bool store_listing_fits(const struct store *store, const char *directory, uint64_t taken_bytes,
+                        struct fault *fault);
 
 /* Whether a name is one that we make; for assertions. */
 bool store_name_valid(const char *name);

@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     data += 2;
     size -= 2;
-    decompress_open(&unzip);
+    decompress_open(&unzip, 0);
     struct stage *stage = decompress_init(&unzip);
     while (step == STEP_AGAIN && produced < OUTPUT_MAX) {
         size_t left = size < source_window ? size : source_window;

@@ -25,7 +25,7 @@ check_keys(const struct text *page)
     for (size_t i = 0; i < listing.prefixes_count; i++)
         if (strlen(listing.prefixes[i]) > page->size)
             abort();
-    text_free(&keys.token);
+    s3_keys_free(&keys);
     arena_free(&arena);
 }
 
@@ -39,8 +39,7 @@ check_uploads(const struct text *page)
     for (size_t i = 0; i < uploads.count; i++)
         if (strlen(uploads.pending[i].key) + strlen(uploads.pending[i].id) > page->size)
             abort();
-    text_free(&uploads.next_key);
-    text_free(&uploads.next_id);
+    s3_uploads_free(&uploads);
     arena_free(&arena);
 }
 

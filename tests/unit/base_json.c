@@ -100,6 +100,10 @@ test_refuses(void **state)
         {"{\"a\" 1}", "a colon is missing"},
         {"{a:1}", "the name of a member is missing"},
         {"{\"a\\u0000b\":1}", "zero byte"},
+        {"{\"a\":1,\"a\":1}", "the same name twice at byte 10"},
+        {"{\"a\":1,\"b\":{\"a\":2,\"c\":3,\"\\u0061\":4}}", "the same name twice"},
+        {"{\"\":1,\"\":2}", "the same name twice"},
+        {"[{\"a\":{},\"b\":[],\"a\":{}}]", "the same name twice"},
         {"1 2", "something stands behind its end at byte 2"},
         {"01", "something stands behind its end"},
         {"-", "a digit is missing"},
@@ -132,6 +136,57 @@ test_refuses(void **state)
         refused(cases[i].text, strlen(cases[i].text), cases[i].why);
     refused("\0", 1, "no value stands");
     refused("\"\0\"", 3, "a control character");
+}
+
+/* Looking for a pair must not take for ever. */
+static void
+test_members(void **state)
+{
+    (void) state;
+    for (unsigned count = JSON_MEMBERS_MAX; count <= JSON_MEMBERS_MAX + 1; count++) {
+        struct text text = {0};
+        struct arena arena = {0};
+        struct fault fault = {0};
+        for (unsigned i = 0; i < count; i++)
+            text_addf(&text, "%s\"m%u\":%u", i == 0 ? "{" : ",", i, i);
+        text_add(&text, "}");
+        if (count > JSON_MEMBERS_MAX)
+            refused(text.data, text.size, "an object has more than 100 members");
+        else
+            assert_non_null(parse(&arena, text.data, text.size, &fault));
+        arena_free(&arena);
+        text_free(&text);
+    }
+}
+
+/* What is taken is what was foretold, also for what costs most. */
+static void
+test_memory(void **state)
+{
+    static const struct {
+        const char *open, *again, *close;
+    } forms[] = {
+        {"[0", ",0", "]"}, {"[[]", ",[]", "]"}, {"[{}", ",{}", "]"}, {"[\"\"", ",\"\"", "]"},
+        {"[\"[,{\\\"\"", ",\"[,{\\\"\"", "]"}, {"[{\"a\":[0]}", ",{\"a\":[0],\"b\":1}", "]"},
+        {"[0 ", "  ,\n 0", "\n]\n"},
+    };
+    (void) state;
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct text text = {0};
+        struct arena arena = {0};
+        struct fault fault = {0};
+        text_add(&text, forms[i].open);
+        for (int n = 0; n < 100000; n++)
+            text_add(&text, forms[i].again);
+        text_add(&text, forms[i].close);
+        uint64_t foretold = json_memory(text.data, text.size);
+        assert_non_null(json_parse(&arena, text.data, text.size, "it", &fault));
+        assert_true(arena.bytes <= foretold + 2 * 64 * 1024);
+        assert_true(foretold <= 2 * arena.bytes); /* empty brackets count twice */
+        arena_free(&arena);
+        text_free(&text);
+    }
 }
 
 static void
@@ -293,7 +348,8 @@ main(void)
         cmocka_unit_test(test_depth),        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_zero_bytes),   cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_mutations),    cmocka_unit_test(test_bytes_come_back),
-        cmocka_unit_test(test_written_form),
+        cmocka_unit_test(test_written_form), cmocka_unit_test(test_members),
+        cmocka_unit_test(test_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ test_frames(void **state)
         for (size_t at = 0; at < zipped.size; frames++)
             at += ZSTD_findFrameCompressedSize(zipped.data + at, zipped.size - at);
         assert_int_equal(frames, tries[i].frames);
-        decompress_open(&unzip);
+        decompress_open(&unzip, 0);
         stage = decompress_init(&unzip);
         assert_true(windows_push(stage, zipped.data, zipped.size, 999, 65536, &again, &fault));
         assert_bytes_equal(&again, &piece);

@@ -148,6 +148,37 @@ test_window_limit(void **state)
     bytes_free(&plain);
 }
 
+/* What REPLICA_MEMORY leaves room for is less. */
+static void
+test_window_of_a_plan(void **state)
+{
+    (void) state;
+    uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0, 0x09, 0x00, 0x00, 'x'};
+    struct bytes zipped = {.data = frame, .size = sizeof frame}, plain = {0};
+    struct fault fault = {0};
+
+    for (unsigned log = DECOMPRESS_WINDOW_LOG_LEAST; log < DECOMPRESS_WINDOW_LOG_MAX; log++) {
+        decompress_close(&unzip);
+        decompress_open(&unzip, log);
+        frame[5] = (uint8_t) ((log - 10) << 3);
+        assert_true(unzip_bytes(&zipped, &plain, &fault));
+        frame[5] = (uint8_t) ((log - 9) << 3);
+        assert_false(unzip_bytes(&zipped, &plain, &fault));
+        assert_int_equal(fault.err, ERR_CONFIG);
+        assert_non_null(strstr(fault.text, "for which REPLICA_MEMORY leaves no room"));
+        fault = (struct fault){0};
+    }
+    bytes_free(&plain);
+    assert_int_equal(decompress_window_log(0), DECOMPRESS_WINDOW_LOG_LEAST);
+    assert_int_equal(decompress_window_log(UINT64_MAX), DECOMPRESS_WINDOW_LOG_MAX);
+    for (uint64_t bytes = decompress_bytes(3); bytes < 1u << 28; bytes += 1 << 20)
+        assert_true((1u << decompress_window_log(bytes)) <= bytes);
+    for (int level = 1; level <= 19; level++) /* what is counted for our own frames serves them */
+        assert_true(decompress_window_log(decompress_bytes(level)) >= 20);
+    decompress_close(&unzip);
+    decompress_open(&unzip, 0);
+}
+
 /* After a failure the next volume is read as if nothing had been. */
 static void
 test_after_failure(void **state)
@@ -171,7 +202,7 @@ static int
 setup(void **state)
 {
     (void) state;
-    decompress_open(&unzip);
+    decompress_open(&unzip, 0);
     return 0;
 }
 
@@ -190,6 +221,7 @@ main(void)
         cmocka_unit_test(test_frames),       cmocka_unit_test(test_nothing_is_no_frame),
         cmocka_unit_test(test_garbage),      cmocka_unit_test(test_flipped_bits),
         cmocka_unit_test(test_window_limit), cmocka_unit_test(test_after_failure),
+        cmocka_unit_test(test_window_of_a_plan),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

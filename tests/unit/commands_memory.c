@@ -176,11 +176,13 @@ manifests(void **state)
         struct memory_plan plan;
         struct fault fault = {0};
         need.budget_bytes = budget;
-        need.catalog_bytes = memory_manifest_bytes_max(budget) * MEMORY_MANIFEST_FACTOR;
+        need.catalog_bytes = memory_document_bytes(budget, 0);
         assert_true(memory_plan_make(&need, &plan, &fault));
     }
-    assert_int_equal(memory_manifest_bytes_max(1ull << 40), MANIFEST_BYTES_MAX);
-    assert_true(memory_manifest_bytes_max(1) > 0);
+    assert_true(memory_document_bytes(1, 0) > 0);
+    assert_true(memory_document_bytes(64 * MIB, 0) > 50 * MIB);
+    assert_true(memory_document_bytes(64 * MIB, 40 * MIB) < 24 * MIB);
+    assert_true(memory_listing_bytes(64 * MIB) < memory_document_bytes(64 * MIB, 0) / 3);
 }
 
 int

@@ -456,6 +456,42 @@ test_source_is_cut(void **state)
     bytes_free(&expected);
 }
 
+/* A limit holds for the statement and the line that goes on with it, whichever way it is cut; blank
+ * lines and comments between statements are no part of one. */
+static void
+test_limit(void **state)
+{
+    (void) state;
+    enum { LIMIT = 64 };
+    static const char *const shapes[][2] = {
+        {"SELECT '", "x"}, {"SELECT '\n", "\n"}, {"/", "*"}, {"/*", "/*"}, {"SELECT $$", "a\n"},
+        {"SELECT 1", " "}, {"(", "("}, {"--", "-"},
+    };
+
+    sql_statement_max_set(LIMIT, 1 << 30);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct text text = {0};
+        text_add(&text, shapes[i][0]);
+        while (text.size <= LIMIT + 4)
+            text_add(&text, shapes[i][1]);
+        for (size_t cut = 0; cut <= text.size; cut++) {
+            struct bytes result = {0};
+            struct fault fault = {0};
+            assert_false(split_at(text.data, text.size, cut, &result, &fault));
+            assert_int_equal(fault.err, ERR_CONFIG);
+            assert_non_null(strstr(fault.text, "longer than 64 B, and REPLICA_MEMORY leaves no"));
+            assert_non_null(strstr(fault.text, "one of 1.0 GiB would serve"));
+            bytes_free(&result);
+        }
+        text_free(&text);
+    }
+    check("\n\n\r\n \t\n-- a comment, and another one behind it, on lines of their own\n\n\n"
+          "SELECT 1;\n\n--\n   \n -- x\nSELECT 2;\n\n", "SELECT 1;\n--\nSELECT 2;\n--\n");
+    check("-- a comment\rSELECT 1;\n", "SELECT 1;\n--\n");
+    check("SELECT '\n\n-- no comment\n';", "SELECT '\n\n-- no comment\n';\n--\n");
+    sql_statement_max_set(SQL_STATEMENT_BYTES_MAX, 0);
+}
+
 int
 main(void)
 {
@@ -470,6 +506,7 @@ main(void)
         cmocka_unit_test(test_zero_bytes),      cmocka_unit_test(test_callback_ends_it),
         cmocka_unit_test(test_target_windows),  cmocka_unit_test(test_filter_windows),
         cmocka_unit_test(test_filter_truncated), cmocka_unit_test(test_source_is_cut),
+        cmocka_unit_test(test_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

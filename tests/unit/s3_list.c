@@ -1,6 +1,8 @@
 /* s3_list - listings over several pages, odd keys, and stores that turn in circles. */
 #include "s3_script.h"
 
+enum { ROOM = 1024 * 1024 }; /* for a listing */
+
 static struct s3 *
 client(struct script *script)
 {
@@ -39,7 +41,7 @@ test_pages(void **state)
     struct s3_listing listing;
     struct fault fault = {0};
 
-    assert_true(s3_list(s3, "p/", "/", &arena, &listing, &fault));
+    assert_true(s3_list(s3, "p/", "/", ROOM, &arena, &listing, &fault));
     assert_int_equal(listing.entries_count, 3);
     assert_string_equal(listing.entries[0].key, "p/Z%20&"); /* that page was not encoded */
     assert_int_equal(listing.entries[0].modified_ms, 0);
@@ -76,14 +78,14 @@ test_nothing(void **state)
     struct s3_listing listing;
     struct fault fault = {0};
 
-    assert_true(s3_list(s3, "", NULL, &arena, &listing, &fault));
+    assert_true(s3_list(s3, "", NULL, ROOM, &arena, &listing, &fault));
     assert_int_equal(listing.entries_count, 0);
     assert_int_equal(listing.prefixes_count, 0);
-    assert_false(s3_list(s3, "dumps/", "/", &arena, &listing, &fault));
+    assert_false(s3_list(s3, "dumps/", "/", ROOM, &arena, &listing, &fault));
     assert_says(fault, "unable to list dumps/* in http://127.0.0.1:");
     assert_says(fault, "may lack s3:ListBucket");
     fault = (struct fault){0};
-    assert_false(s3_list(s3, "dumps/", "/", &arena, &listing, &fault));
+    assert_false(s3_list(s3, "dumps/", "/", ROOM, &arena, &listing, &fault));
     assert_says(fault, "404 NoSuchBucket");
     arena_free(&arena);
     s3_close(s3);
@@ -114,10 +116,10 @@ test_circles(void **state)
     struct s3_listing listing;
     struct fault fault = {0};
 
-    assert_false(s3_list(s3, "", "", &arena, &listing, &fault));
+    assert_false(s3_list(s3, "", "", ROOM, &arena, &listing, &fault));
     assert_says(fault, "there is more, but not where");
     fault = (struct fault){0};
-    assert_false(s3_list(s3, "", "", &arena, &listing, &fault));
+    assert_false(s3_list(s3, "", "", ROOM, &arena, &listing, &fault));
     assert_says(fault, "there is more, but not where");
     arena_free(&arena);
     s3_close(s3);
@@ -154,7 +156,7 @@ test_uploads(void **state)
     size_t count;
     bool is_known;
 
-    assert_true(s3_uploads_list(s3, "p/", &arena, &pending, &count, &is_known, &fault));
+    assert_true(s3_uploads_list(s3, "p/", ROOM, &arena, &pending, &count, &is_known, &fault));
     assert_true(is_known);
     assert_int_equal(count, 2);
     assert_string_equal(pending[0].key, "p/a b");
@@ -164,11 +166,11 @@ test_uploads(void **state)
     assert_string_equal(pending[1].id, "i2");
     assert_int_equal(pending[1].initiated_ms, 0);
     for (int i = 0; i < 2; i++) {
-        assert_true(s3_uploads_list(s3, "p/", &arena, &pending, &count, &is_known, &fault));
+        assert_true(s3_uploads_list(s3, "p/", ROOM, &arena, &pending, &count, &is_known, &fault));
         assert_false(is_known);
         assert_int_equal(count, 0);
     }
-    assert_false(s3_uploads_list(s3, "p/", &arena, &pending, &count, &is_known, &fault));
+    assert_false(s3_uploads_list(s3, "p/", ROOM, &arena, &pending, &count, &is_known, &fault));
     assert_says(fault, "unable to list the unfinished uploads of p/* in");
     assert_says(fault, "may lack s3:ListBucketMultipartUploads");
     arena_free(&arena);
@@ -204,14 +206,67 @@ test_prefix_is_ignored(void **state)
     size_t count;
     bool is_known;
 
-    assert_true(s3_list(s3, "p/", "/", &arena, &listing, &fault));
+    assert_true(s3_list(s3, "p/", "/", ROOM, &arena, &listing, &fault));
     assert_int_equal(listing.entries_count, 1);
     assert_string_equal(listing.entries[0].key, "p/a");
     assert_int_equal(listing.prefixes_count, 1);
     assert_string_equal(listing.prefixes[0], "p/y/");
-    assert_true(s3_uploads_list(s3, "p/", &arena, &pending, &count, &is_known, &fault));
+    assert_true(s3_uploads_list(s3, "p/", ROOM, &arena, &pending, &count, &is_known, &fault));
     assert_int_equal(count, 1);
     assert_string_equal(pending[0].id, "2");
+    arena_free(&arena);
+    s3_close(s3);
+    script_end(&script);
+    script_free(&script);
+}
+
+/* Pages that never end, each in its own way; those that bring nothing are in tests/live. */
+#define PAGE(contents, token) "<ListBucketResult>" contents "<IsTruncated>true</IsTruncated>" \
+    "<NextContinuationToken>" token "</NextContinuationToken></ListBucketResult>"
+#define PREFIX "<CommonPrefixes><Prefix>p/a/</Prefix></CommonPrefixes>"
+#define UPLOAD(id) "<Upload><Key>p/k</Key><UploadId>" id "</UploadId></Upload>"
+#define UPLOADS(contents, key) "<ListMultipartUploadsResult>" contents "<NextKeyMarker>" key \
+    "</NextKeyMarker><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>"
+
+static void
+test_no_end(void **state)
+{
+    (void) state;
+    struct text page = {0};
+    text_add(&page, "<ListBucketResult>");
+    for (unsigned i = 0; i < 200; i++)
+        text_addf(&page, "<Contents><Key>p/%0900u</Key></Contents>", i);
+    text_add(&page, "</ListBucketResult>");
+    const struct turn turns[] = {
+        {.asks = "GET ", .status = 200, .body = PAGE(PREFIX, "1")},
+        {.asks = "GET ", .status = 200, .body = PAGE("", "2")},
+        {.asks = "GET ", .status = 200, .body = PAGE(PREFIX, "3")},
+        {.asks = "GET ", .status = 200, .body = PAGE(PREFIX, "1")},
+        {.asks = "GET ", .status = 200, .body = text_of(&page)},
+        {.asks = "GET ", .status = 200, .body = UPLOADS(UPLOAD("1"), "a")},
+        {.asks = "GET ", .status = 200, .body = UPLOADS(UPLOAD("2") UPLOAD("3"), "b")},
+        {.asks = "GET ", .status = 200, .body = UPLOADS(UPLOAD("2"), "c")},
+    };
+    struct script script;
+    SCRIPT(&script, turns);
+    struct s3 *s3 = client(&script);
+    struct arena arena = {0};
+    struct s3_listing listing;
+    struct s3_pending *pending;
+    struct fault fault = {0};
+    size_t count;
+    bool is_known;
+
+    assert_false(s3_list(s3, "p/", "/", ROOM, &arena, &listing, &fault));
+    assert_says(fault, "unable to list p/* in http://127.0.0.1:");
+    assert_says(fault, "goes round in circles: a page begins as one before it did");
+    fault = (struct fault){0};
+    assert_false(s3_list(s3, "p/", "/", 70 * 1024, &arena, &listing, &fault));
+    assert_says(fault, "its names take more than 70.0 KiB: use a prefix for dumps alone");
+    fault = (struct fault){0};
+    assert_false(s3_uploads_list(s3, "p/", ROOM, &arena, &pending, &count, &is_known, &fault));
+    assert_says(fault, "goes round in circles");
+    text_free(&page);
     arena_free(&arena);
     s3_close(s3);
     script_end(&script);
@@ -227,6 +282,7 @@ main(void)
         cmocka_unit_test(test_circles),
         cmocka_unit_test(test_uploads),
         cmocka_unit_test(test_prefix_is_ignored),
+        cmocka_unit_test(test_no_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,7 +110,7 @@ setup(void **state)
 {
     (void) state;
     compress_open(&zip, 3);
-    decompress_open(&unzip);
+    decompress_open(&unzip, 0);
     return 0;
 }
 

@@ -256,6 +256,33 @@ test_refuses_late(void **state)
     place_end(&place);
 }
 
+/* What earlier readers took. */
+static void
+test_refuses_since(void **state)
+{
+    static const struct {
+        const char *from, *to, *words;
+    } cases[] = {
+        {"\"schema\":\"public\"", "\"schema\":\"pg_catalog\"",
+         "into \"pg_catalog\", a schema of PostgreSQL's own"},
+        {"\"schema\":\"public\"", "\"schema\":\"information_schema\"",
+         "a schema of PostgreSQL's own"},
+        {"\"schema\":\"public\"", "\"schema\":\"public\",\"schema\":\"public\"",
+         "the same name twice"},
+        {"\"rows\":12", "\"rows\":12,\"longest_statement\":-1",
+         "no whole number \"longest_statement\""},
+    };
+    struct place place;
+    (void) state;
+
+    place_begin(&place);
+    struct bytes text = written(&place, place_manifest(&place, dump));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refused(&text, cases[i].from, cases[i].to, ERR_INTEGRITY, cases[i].words);
+    bytes_free(&text);
+    place_end(&place);
+}
+
 /* Every prefix, and every byte lost or changed, is either refused or gives a manifest. */
 static void
 test_mutations(void **state)
@@ -295,6 +322,7 @@ main(void)
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_refuses_late),
+        cmocka_unit_test(test_refuses_since),
         cmocka_unit_test(test_mutations),
     };
 

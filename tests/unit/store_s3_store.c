@@ -76,7 +76,7 @@ test_objects(void **state)
     struct scene scene;
     struct text text = {0};
     char version[STORE_VERSION_MAX];
-    bool found = true, exists = true;
+    bool found = true, exists = true, larger = true;
     (void) state;
 
     scene_begin(&scene);
@@ -85,13 +85,18 @@ test_objects(void **state)
     assert_false(found);
     assert_true(ops->exists(scene.store, "a/b", &exists, &scene.fault));
     assert_false(exists);
-    assert_true(store_read_version(scene.store, "a/b", 100, &text, version, &scene.fault));
+    assert_true(store_read_version(scene.store, "a/b", 100, &text, version, &larger, &scene.fault));
+    assert_false(larger);
     assert_string_equal(version, "");
     assert_true(store_write(scene.store, "a/b", "hello", 5, &scene.fault));
     assert_true(ops->exists(scene.store, "a/b", &exists, &scene.fault));
     assert_true(exists);
-    assert_true(store_read_version(scene.store, "a/b", 5, &text, version, &scene.fault));
+    assert_true(store_read_version(scene.store, "a/b", 5, &text, version, &larger, &scene.fault));
+    assert_false(larger);
     assert_string_equal(text_of(&text), "hello");
+    assert_string_not_equal(version, "");
+    assert_true(store_read_version(scene.store, "a/b", 4, &text, version, &larger, &scene.fault));
+    assert_true(larger && text.size == 0);
     assert_string_not_equal(version, "");
     assert_false(store_read(scene.store, "a/b", 4, &text, &found, &scene.fault));
     assert_non_null(strstr(scene.fault.text, "larger than the 4 bytes"));
