@@ -31,7 +31,7 @@ struct line {
 
 static check_question_fn check_memory;
 
-/* In the order they are asked.  The last three move bytes through a flow, whose failure throws the
+/* In the order they are asked.  The last four move bytes through a flow, whose failure throws the
  * stop switch, so nothing can come after it; schema is not asked of a store, nor what follows it of
  * a database. */
 static const struct question questions[] = {
@@ -48,7 +48,8 @@ static const struct question questions[] = {
     {"rules", FROM_DATABASE, {"tables"}, check_rules},
     {"memory", ALWAYS, {NULL}, check_memory},
     {"schema", FROM_DATABASE, {"tables"}, check_schema},
-    {"permissions", STORE_TO_DATABASE, {"dump", "rights"}, check_permissions},
+    {"statements", STORE_TO_DATABASE, {"dump", "destination"}, check_statements},
+    {"permissions", STORE_TO_DATABASE, {"statements", "rights"}, check_permissions},
     {"extensions", STORE_TO_DATABASE, {"destination", "permissions"}, check_extensions},
 };
 
@@ -275,6 +276,7 @@ check_run(const struct env *env, struct stop *stop, struct fault *fault)
 
     pg_close(&check.dump.leader);
     pg_close(&check.restore.conn);
+    sql_dialect_free(&check.restore.dialect);
     store_close(check.store);
     store_close(check.restore.store);
     arena_free(&check.dump.arena);

@@ -37,8 +37,8 @@ typedef bool check_question_fn(struct check *check, struct text *said, struct fa
 check_question_fn check_store, check_dump, check_volumes;
 check_question_fn check_settings, check_source, check_snapshot, check_tables, check_rules,
     check_schema;
-check_question_fn check_destination, check_rights, check_empty, check_permissions,
-    check_extensions;
+check_question_fn check_destination, check_rights, check_empty, check_statements,
+    check_permissions, check_extensions;
 
 /* Add what a connection is: server, database, role, encoding, and how it is protected. */
 void check_describe(struct text *said, const struct pg_session *conn);

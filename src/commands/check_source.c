@@ -93,20 +93,25 @@ statement_count(void *argument, const char *sql, struct fault *fault)
     return true;
 }
 
-/* Of a copy: may the destination's role do what the schema says? */
+/* Of a copy: may the destination's role do what the schema says, and does its version know it? */
 static bool
-rights_of_schema(struct check *check, struct text *said, struct fault *fault)
+schema_fits(struct check *check, struct text *said, struct fault *fault)
 {
     struct rights rights = {0};
-    struct text warning = {0};
+    struct outlook outlook;
+    struct text left_out = {0}, warning = {0};
 
     if (check->restore.conn.pq == NULL)
         return true;
+    outlook_init(&outlook, &check->restore, rights_statement, &rights);
     bool read = rights_begin(&rights, &check->restore, fault) &&
-                dump_schema(&check->dump, rights_statement, &rights, fault);
-    bool may = rights_end(&rights, &warning, fault) && read;
-    check->warns = warning.size > 0;
-    text_addf(said, "%s%s", check->warns ? "; " : "", text_of(&warning));
+                dump_schema(&check->dump, outlook_statement, &outlook, fault);
+    bool known = outlook_end(&outlook, &left_out, fault);
+    bool may = rights_end(&rights, &warning, fault) && known && read;
+    check->warns = left_out.size + warning.size > 0;
+    text_addf(said, "%s%s%s%s", left_out.size > 0 ? "; " : "", text_of(&left_out),
+              warning.size > 0 ? "; " : "", text_of(&warning));
+    text_free(&left_out);
     text_free(&warning);
     return may;
 }
@@ -134,5 +139,5 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
     flow_free(&flow);
     pg_dump_close(&dump->pg_dump);
     text_addf(said, "pg_dump writes it, %zu statements before the rows", statements);
-    return done && rights_of_schema(check, said, fault);
+    return done && schema_fits(check, said, fault);
 }

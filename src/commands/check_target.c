@@ -104,14 +104,34 @@ check_empty(struct check *check, struct text *said, struct fault *fault)
     return true;
 }
 
+/* Does the version of the destination know what stands in the dump? */
+bool
+check_statements(struct check *check, struct text *said, struct fault *fault)
+{
+    struct restore *restore = &check->restore;
+    struct outlook outlook;
+
+    outlook_init(&outlook, restore, NULL, NULL);
+    bool read = restore_schema(restore, outlook_statement, &outlook, fault);
+    check->warns = outlook.lost_count > 0;
+    if (!check->warns)
+        text_addf(said, "PostgreSQL %d knows all that the dump's schema says",
+                  outlook.dialect.major);
+    return outlook_end(&outlook, said, fault) && read;
+}
+
 /* What the statements of the dump need beyond a place for their tables. */
 bool
 check_permissions(struct check *check, struct text *said, struct fault *fault)
 {
     struct rights rights = {0};
+    struct outlook outlook;
     struct text warning = {0};
+
+    outlook_init(&outlook, &check->restore, rights_statement, &rights);
     bool read = rights_begin(&rights, &check->restore, fault) &&
-                restore_schema(&check->restore, rights_statement, &rights, fault);
+                restore_schema(&check->restore, outlook_statement, &outlook, fault);
+    outlook_end(&outlook, NULL, fault);
     bool may = rights_end(&rights, &warning, fault) && read;
 
     check->warns = warning.size > 0;

@@ -281,18 +281,23 @@ names_roles(struct copy *copy, bool *names, struct fault *fault)
     return result != NULL;
 }
 
-/* The schema's text is read once more only where the destination could lack something of it. */
+/* The schema's text is read once more only where the destination could lack something of it:
+ * rights, roles, or the words of a newer source. */
 static bool
-rights_suffice(struct copy *copy, struct fault *fault)
+schema_fits(struct copy *copy, struct fault *fault)
 {
+    const struct env *env = copy->dump.env;
     struct rights rights = {0};
+    struct outlook outlook;
     bool names = false;
-    bool done = rights_begin(&rights, &copy->restore, fault) &&
-                names_roles(copy, &names, fault);
 
-    if (done && (!rights.super || names || copy->dump.env->owners || copy->dump.env->privileges))
-        done = dump_schema(&copy->dump, rights_statement, &rights, fault);
-    return rights_told(&rights, fault) && done;
+    outlook_init(&outlook, &copy->restore, rights_statement, &rights);
+    bool done = rights_begin(&rights, &copy->restore, fault) && names_roles(copy, &names, fault);
+    bool older = outlook.dialect.major < copy->dump.leader.server_version / 10000;
+    if (done && (older || !rights.super || names || env->owners || env->privileges))
+        done = dump_schema(&copy->dump, outlook_statement, &outlook, fault);
+    bool known = outlook_end(&outlook, NULL, fault);
+    return rights_told(&rights, fault) && known && done;
 }
 
 static bool
@@ -301,7 +306,7 @@ copy_walk(struct copy *copy, struct fault *fault)
     struct dump *dump = &copy->dump;
     struct restore *restore = &copy->restore;
 
-    if (!rights_suffice(copy, fault))
+    if (!schema_fits(copy, fault))
         return false;
     pg_dump_open(&dump->pg_dump, &dump->leader, &dump->snapshot, &dump->catalog);
     bool done = restore_empty(restore, fault) && section_copy(copy, "pre-data", false, fault) &&
@@ -381,6 +386,7 @@ copy_run(const struct env *env, struct stop *stop, struct fault *fault)
     pg_close(&copy.restore.conn);
     text_free(&copy.restore.last);
     pthread_mutex_destroy(&copy.dump.asking);
+    sql_dialect_free(&copy.restore.dialect);
     pthread_mutex_destroy(&copy.dump.lock);
     arena_free(&copy.dump.arena);
     arena_free(&copy.restore.arena);

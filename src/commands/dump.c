@@ -155,19 +155,23 @@ section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_
 {
     const char *name = arena_print(&dump->scripts, "%s.sql%s", file, dump->suffix);
     bool transactions = strcmp(file, "data") == 0;
+    struct sql_dialect dialect;
     struct sql_source sql;
     struct sql_guard guard;
 
     if (!sql_guard_init(&guard, dump->manifest.encoding, transactions, ERR_SOURCE, fault))
         return false;
+    sql_dialect_init_stored(&dialect, dump->leader.server_version);
     sql_source_open(&sql, pg_dump_section(&dump->pg_dump), &guard, dump_keep_statement,
                     &dump->catalog);
+    sql.filter.dialect = &dialect;
     bool done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     while (done && sql.more) {
         object = piece_add(dump, &name);
         done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     }
     sql_source_close(&sql);
+    sql_dialect_free(&dialect);
     return done && sql_guard_end(&guard, fault);
 }
 

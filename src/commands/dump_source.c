@@ -232,8 +232,7 @@ section_hand_over(struct dump *dump, sql_statement_fn *statement, void *argument
                     &dump->catalog);
     flow_add(&flow, sql_source_init(&source, &uncut, UINT64_MAX));
     flow_seam(&flow);
-    flow_add(&flow, sql_target_init(&target, (struct sql_promise){0}, statement,
-                                    argument));
+    flow_add(&flow, sql_target_init(&target, (struct sql_promise){0}, statement, argument));
     bool done = flow_run(&flow, fault);
     sql_source_close(&source);
     flow_free(&flow);

@@ -16,6 +16,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,6 +111,7 @@ struct export {
     struct worker clerk;
     struct stdout_target out;
     uint64_t rows_from; /* behind so many bytes of the current object, psql takes rows */
+    struct sql_dialect dialect; /* of the server that the dump was made of */
 };
 
 static bool
@@ -149,6 +151,7 @@ script_export(struct export *export, const struct manifest_object *object, struc
     snprintf(path, sizeof path, "%s/%s", export->manifest.name, object->name);
     struct stage *middle = sql_filter_init(&filter, promise, keep_statement, export->env);
     sql_filter_for_psql(&filter);
+    filter.dialect = &export->dialect;
     export->rows_from = UINT64_MAX;
     return object_export(export, object, path, middle, fault);
 }
@@ -224,6 +227,15 @@ export_walk(struct export *export, struct fault *fault)
     return done && data_export(export, fault) && schema_export(export, &manifest->post_data, fault);
 }
 
+/* Who will read the text is not known here: it is for the version that the dump was made of, which
+ * newer ones understand, too. */
+static int
+server_version(const struct manifest *manifest)
+{
+    long major = strtol(manifest->server_version, NULL, 10);
+    return (major > 0 && major < SQL_DIALECT_NEWEST ? (int) major : SQL_DIALECT_NEWEST) * 10000;
+}
+
 bool
 export_run(const struct env *env, struct stop *stop, struct fault *fault)
 {
@@ -236,9 +248,11 @@ export_run(const struct env *env, struct stop *stop, struct fault *fault)
                 memory_for_manifest(env, MEMORY_EXPORT, &export.manifest, &export.memory, fault);
     if (done) {
         memory_log(&export.memory, LOG_INFO);
+        sql_dialect_init(&export.dialect, server_version(&export.manifest));
         worker_open(&export.clerk, &crew);
         done = export_walk(&export, fault);
         worker_close(&export.clerk);
+        sql_dialect_free(&export.dialect);
     }
     if (!done)
         stdout_say(&export.out, export.out.written >= export.rows_from ? last_row : last_statement);

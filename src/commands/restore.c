@@ -37,6 +37,8 @@ restore_connect(struct restore *restore, struct pg_session *conn, struct fault *
         return false;
     if (!first && !pg_open_beside(conn, restore->env->to, &restore->conn, fault))
         return false;
+    if (first)
+        sql_dialect_init(&restore->dialect, conn->server_version);
     return restore_encoding(restore, conn, fault);
 }
 
@@ -238,6 +240,7 @@ restore_run(const struct env *env, struct stop *stop, struct fault *fault)
 
     pg_close(&restore.conn);
     text_free(&restore.last);
+    sql_dialect_free(&restore.dialect);
     if (restore.store != NULL)
         store_close(restore.store);
     arena_free(&restore.arena);

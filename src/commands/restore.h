@@ -13,6 +13,7 @@
 #define COMMANDS_RESTORE_H
 
 #include "commands/worker.h"
+#include "pg/sql_dialect.h"
 #include "pg/sql_target.h"
 #include "store/manifest.h"
 
@@ -50,6 +51,7 @@ struct restore {
     size_t early;                 /* how many of it stand before the late ones */
     struct thaws thaws;           /* tables that can't be loaded frozen */
     struct text last;             /* statements that come after everything else */
+    struct sql_dialect dialect;   /* that the destination understands */
     struct progress progress;
 };
 
@@ -83,8 +85,29 @@ bool restore_schema(struct restore *restore, sql_statement_fn *statement, void *
                     struct fault *fault);
 
 /* Look for the objects, and read the schema's text to its end: what is missing or damaged there,
- * and what the destination's role may not do (ERR_TARGET), is found while it is what it was. */
+ * what the destination's role may not do, and its version can't be told (ERR_TARGET), is found
+ * while it is what it was. */
 bool restore_look(struct restore *restore, struct fault *fault);
+
+/* What the destination's version makes of a schema's statements, asked before it gets any of them.
+ * Init; the statements in their order, also as an sql_statement_fn whose argument it is; end. */
+struct outlook {
+    const struct env *env;
+    struct sql_dialect dialect;
+    struct text rewritten, said; /* of one statement */
+    struct text refused, lost;   /* in words */
+    size_t refused_count, lost_count;
+    sql_statement_fn *next;      /* is handed what will be run; NULL: nobody */
+    void *argument;              /* of next */
+};
+
+void outlook_init(struct outlook *outlook, const struct restore *restore, sql_statement_fn *next,
+                  void *argument);
+bool outlook_statement(void *outlook, const char *sql, struct fault *fault);
+
+/* False (ERR_TARGET) with what the destination can't be told; else said, when not NULL, receives
+ * what will be left out.  Frees. */
+bool outlook_end(struct outlook *outlook, struct text *said, struct fault *fault);
 
 /* Refuse a destination that is not empty (ERR_TARGET), or empty it when REPLICA_CLEAN says so. */
 bool restore_empty(struct restore *restore, struct fault *fault);

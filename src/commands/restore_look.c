@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "commands/rights.h"
+#include "commands/script.h"
+
+enum { OUTLOOK_SHOWN_BYTES = 1500 };
 
 struct listing {
     const struct store *store;
@@ -112,15 +115,77 @@ restore_schema(struct restore *restore, sql_statement_fn *statement, void *argum
            section_look(restore, &restore->manifest.post_data, statement, argument, fault);
 }
 
+void
+outlook_init(struct outlook *outlook, const struct restore *restore, sql_statement_fn *next,
+             void *argument)
+{
+    *outlook = (struct outlook){.env = restore->env, .next = next, .argument = argument};
+    sql_dialect_init(&outlook->dialect, restore->conn.server_version);
+}
+
+/* Add to a list that stays short. */
+static void
+outlook_add(struct text *list, size_t *count, const char *said)
+{
+    ++*count;
+    if (list->size + strlen(said) < OUTLOOK_SHOWN_BYTES)
+        text_addf(list, "%s%s", list->size > 0 ? "; " : "", said);
+    else if (*count == 1)
+        text_addf(list, "%.*s…", OUTLOOK_SHOWN_BYTES, said);
+}
+
+bool
+outlook_statement(void *argument, const char *sql, struct fault *fault)
+{
+    struct outlook *outlook = argument;
+
+    if (!script_wants(outlook->env->owners, outlook->env->privileges, sql))
+        return true;
+    enum sql_fate fate = sql_dialect_statement(&outlook->dialect, sql, &outlook->rewritten,
+                                               &outlook->said);
+    if (fate == SQL_REFUSED)
+        outlook_add(&outlook->refused, &outlook->refused_count, text_of(&outlook->said));
+    else if (outlook->said.size > 0)
+        outlook_add(&outlook->lost, &outlook->lost_count, text_of(&outlook->said));
+    if (outlook->next == NULL || fate == SQL_REFUSED || fate == SQL_LEFT_OUT)
+        return true;
+    return outlook->next(outlook->argument,
+                         fate == SQL_KEPT ? sql : text_of(&outlook->rewritten), fault);
+}
+
+bool
+outlook_end(struct outlook *outlook, struct text *said, struct fault *fault)
+{
+    bool good = outlook->refused_count == 0;
+
+    if (!good)
+        fault_set(fault, ERR_TARGET,
+                  "PostgreSQL %d of the destination is too old for %zu of the statements; take a "
+                  "newer one, or change this at the source: %s", outlook->dialect.major,
+                  outlook->refused_count, text_of(&outlook->refused));
+    else if (said != NULL && outlook->lost_count > 0)
+        text_addf(said, "%zu differ in PostgreSQL %d: %s", outlook->lost_count,
+                  outlook->dialect.major, text_of(&outlook->lost));
+    sql_dialect_free(&outlook->dialect);
+    text_free(&outlook->rewritten);
+    text_free(&outlook->said);
+    text_free(&outlook->refused);
+    text_free(&outlook->lost);
+    return good;
+}
+
 /* The schema's text is small; rows and large objects are not, and are read once. */
 bool
 restore_look(struct restore *restore, struct fault *fault)
 {
     struct rights rights = {0};
+    struct outlook outlook;
     size_t objects;
 
+    outlook_init(&outlook, restore, rights_statement, &rights);
     bool ok = restore_objects(restore, &objects, fault) &&
               rights_begin(&rights, restore, fault) &&
-              restore_schema(restore, rights_statement, &rights, fault);
-    return rights_told(&rights, fault) && ok;
+              restore_schema(restore, outlook_statement, &outlook, fault);
+    bool known = outlook_end(&outlook, NULL, fault);
+    return rights_told(&rights, fault) && known && ok;
 }

@@ -50,6 +50,7 @@ restore_script(struct restore *restore, bool parallel, const struct sql_guard *g
         .privileges = restore->env->privileges,
         .last = &restore->last,
         .guard = guard,
+        .dialect = &restore->dialect,
     };
     return script_begin(&config, fault);
 }

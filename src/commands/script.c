@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "commands/families.h"
 #include "commands/rights.h"
@@ -273,14 +274,11 @@ script_beside(struct script *script, const char *sql, const struct sql_facts *fa
     return script_plan(script, sql, facts, fault);
 }
 
-bool
-script_statement(void *argument, const char *sql, struct fault *fault)
+static bool
+script_run(struct script *script, const char *sql, struct fault *fault)
 {
-    struct script *script = argument;
     const struct script_config *config = &script->config;
 
-    if (!script_wants(config->owners, config->privileges, sql))
-        return true;
     if (!rights_instead(config->conn, sql, &sql, fault))
         return false;
     if (sql == NULL)
@@ -297,6 +295,33 @@ script_statement(void *argument, const char *sql, struct fault *fault)
     return facts.kind == SQL_SESSION ? script_everywhere(script, sql, fault)
                                      : statement_run(config->conn, sql, &script->state,
                                                      config->guard->err, fault);
+}
+
+bool
+script_statement(void *argument, const char *sql, struct fault *fault)
+{
+    struct script *script = argument;
+    const struct script_config *config = &script->config;
+    struct text rewritten = {0}, said = {0};
+    bool done = true;
+
+    if (!script_wants(config->owners, config->privileges, sql))
+        return true;
+    enum sql_fate fate = sql_dialect_statement(config->dialect, sql, &rewritten, &said);
+    if (fate == SQL_REFUSED)
+        done = fault_set(fault, ERR_TARGET, "unable to make in PostgreSQL %d: %s",
+                         config->dialect->major, text_of(&said));
+    else if (said.size > 0)
+        log_warning("%s", text_of(&said));
+    if (fate == SQL_KEPT)
+        done = script_run(script, sql, fault);
+    if (fate == SQL_REWRITTEN)
+        done = script_run(script, text_of(&rewritten), fault) &&
+               (config->dialect->then.size == 0 ||
+                script_run(script, text_of(&config->dialect->then), fault));
+    text_free(&rewritten);
+    text_free(&said);
+    return done;
 }
 
 static bool

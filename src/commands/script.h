@@ -14,6 +14,8 @@
  * that only build indexes needs nothing of each other, nor does one of foreign keys.
  *
  * Behind each of them the session is looked at (sql_run.h), whichever connection it ran on.
+ * A statement that the destination knows in other words is run in those (sql_dialect.h); what is
+ * left out with a consequence is logged.
  *
  * Life:   script_begin connects the helpers; script_statement takes each statement, as the end of a
  *         corridor (sql_target) does; script_end waits for what is left, and frees.
@@ -24,6 +26,7 @@
 
 #include "base/text.h"
 #include "pg/conn.h"
+#include "pg/sql_dialect.h"
 #include "pg/sql_guard.h"
 
 enum { SCRIPT_WAITING_MAX = 256, SCRIPT_HELPERS_MAX = 64 };
@@ -36,6 +39,7 @@ struct script_config {
     bool owners, privileges; /* which statements are wanted */
     struct text *last;       /* those about event triggers are added to it, for script_last() */
     const struct sql_guard *guard; /* has seen each statement before it comes here */
+    struct sql_dialect *dialect; /* what the destination understands; of all scripts of a run */
 };
 
 struct script;

