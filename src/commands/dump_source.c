@@ -152,14 +152,12 @@ copy_statement(struct text *sql, const struct dump_piece *piece, bool binary)
     text_free(&columns);
 }
 
-/* The leader holds the same lock.  NOWAIT, for if an ALTER queues between, to wait would be a
- * deadlock that the server cannot see (research note 4.1.7). */
 static void
 lock_statement(struct text *sql, const struct table *table)
 {
     text_add(sql, "LOCK TABLE ONLY ");
     text_add_name_pair(sql, table->schema, table->name);
-    text_add(sql, " IN ACCESS SHARE MODE NOWAIT; ");
+    text_add(sql, " IN ACCESS SHARE MODE; ");
 }
 
 bool
@@ -188,6 +186,9 @@ dump_piece_begin(struct dump *dump, struct worker *worker, const struct dump_pie
     bool done = copy_out_begin(&worker->copy_out, &worker->conn, text_of(doing), text_of(&sql),
                                binary, fault);
     text_free(&sql);
+    if (!done && strcmp(worker->conn.sqlstate, "55P03") == 0) /* lock_not_available */
+        fault_because(fault, "after %d s behind somebody who waits to have it for himself alone",
+                      SNAPSHOT_LOCK_SECONDS);
     return done && (!dump->masked || dump_check_names(dump, HOLD_NAMES, fault));
 }
 

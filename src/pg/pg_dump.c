@@ -208,15 +208,16 @@ child_close(struct pg_dump *dump)
 static bool
 child_start(struct pg_dump *dump, struct fault *fault)
 {
-    char snapshot[96];
+    char snapshot[96], patience[40];
     const char *arguments[] = {"pg_dump", "--format=plain", "--no-password",
-                               "--lock-wait-timeout=60s", "--filter=-",
+                               patience, "--filter=-",
                                dump->catalog->large_objects ? "--large-objects"
                                                             : "--no-large-objects",
                                snapshot, NULL};
     int out[2] = {-1, -1}, complaints[2] = {-1, -1};
 
     snprintf(snapshot, sizeof snapshot, "--snapshot=%s", dump->snapshot->id);
+    snprintf(patience, sizeof patience, "--lock-wait-timeout=%ds", SNAPSHOT_LOCK_SECONDS);
 
     int filter_fd = filter_open(dump->catalog, fault);
     if (filter_fd < 0)

@@ -35,7 +35,8 @@ snapshot_import(struct pg_session *worker, const struct snapshot *snapshot, stru
 {
     struct text sql = {0};
 
-    text_addf(&sql, "%s; SET TRANSACTION SNAPSHOT '%s'", begin, snapshot->id);
+    text_addf(&sql, "%s; SET TRANSACTION SNAPSHOT '%s'; SET LOCAL lock_timeout = '%d s'", begin,
+              snapshot->id, SNAPSHOT_LOCK_SECONDS);
     bool joined = pg_run(worker, "join the dump's snapshot", text_of(&sql), fault);
     text_free(&sql);
     return joined;
