@@ -103,9 +103,14 @@ $(OUT)/obj/%.o: src/%.c Makefile $(STATIC)/vendor.done
 	@echo "cc       $<"
 	@$(STATIC_CC) $(STATIC_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(OUT)/replica.debug: $(OBJECTS)
+# pg_dump connects by a function of ours (src/pg/pg_dump_sections.c).
+$(OUT)/obj/pg_dump.o: $(STATIC)/vendor.done Makefile
+	@mkdir -p $(@D)
+	@$(TOOLS)objcopy --redefine-sym PQconnectdbParams=pg_dump_connect $(STATIC)/lib/pg_dump.o $@
+
+$(OUT)/replica.debug: $(OBJECTS) $(OUT)/obj/pg_dump.o
 	@echo "link     $@"
-	@$(STATIC_CC) $(STATIC_LDFLAGS) -o $@ $(OBJECTS) $(STATIC)/lib/pg_dump.o $(LIBRARIES)
+	@$(STATIC_CC) $(STATIC_LDFLAGS) -o $@ $(OBJECTS) $(OUT)/obj/pg_dump.o $(LIBRARIES)
 
 $(OUT)/replica: $(OUT)/replica.debug
 	@$(TOOLS)objcopy --strip-all --remove-section=.comment $< $@

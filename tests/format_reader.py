@@ -173,6 +173,9 @@ class Dump:
         self.encoding = text(where, manifest, "encoding")
         if self.encoding not in ENCODINGS:
             raise Refused("%s: no encoding" % where)
+        self.lc_monetary = text(where, manifest, "lc_monetary") if "lc_monetary" in manifest else None
+        if self.lc_monetary is not None and not re.fullmatch(rb"[A-Za-z0-9_.@-]+", self.lc_monetary):
+            raise Refused("%s: no locale" % where)
         self.suffix = suffix_of(text(where, manifest, "compression").decode("utf-8", "replace"))
         self.scripts = [read_object("%s: %s" % (where, name), manifest.get(name), file + self.suffix, False)
                         for name, file in (("pre_data", "pre-data.sql"), ("data", "data.sql"),

@@ -91,6 +91,8 @@ check_describe(struct text *said, const struct pg_session *conn)
         text_add(said, protocol == NULL ? "TLS" : protocol);
     else
         text_add(said, host != NULL && host[0] == '/' ? "by a Unix socket" : "without TLS");
+    if (conn->pooled)
+        text_add(said, ", through a pooler in session mode");
 }
 
 static bool

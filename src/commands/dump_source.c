@@ -95,6 +95,7 @@ dump_describe(struct dump *dump)
     manifest->server_version = arena_text(&dump->arena, pg_version_text(&dump->leader));
     manifest->database = arena_text(&dump->arena, PQdb(dump->leader.pq));
     manifest->encoding = arena_text(&dump->arena, pg_encoding(&dump->leader));
+    manifest->lc_monetary = "C"; /* settings.def */
     manifest->lsn = dump->snapshot.lsn;
     manifest->snapshot = dump->snapshot.id;
 }

@@ -24,7 +24,9 @@ restore_encoding(struct restore *restore, struct pg_session *conn, struct fault 
     struct text sql = {0};
     text_addf(&sql, "SET client_encoding = '%s'",
               any ? pg_encoding(conn) : restore->manifest.encoding);
-    bool done = pg_run(conn, "use the encoding of the dump", text_of(&sql), fault);
+    if (restore->manifest.lc_monetary != NULL)
+        text_addf(&sql, "; SET lc_monetary = '%s'", restore->manifest.lc_monetary);
+    bool done = pg_run(conn, "use the encoding and the locale of the dump", text_of(&sql), fault);
     text_free(&sql);
     return done;
 }

@@ -4,6 +4,7 @@
 
 #include "commands/restore.h"
 #include "commands/script.h"
+#include "pg/settings.h"
 
 bool
 restore_statements(struct restore *restore, const struct manifest_object *object,
@@ -113,5 +114,6 @@ restore_sql_end(struct restore *restore, const struct sql_guard *guard, struct f
     return sql_guard_end(guard, fault) &&
            pg_run(&restore->conn, "end a script",
                   "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL", fault) &&
-           pg_settle(&restore->conn, fault) && restore_encoding(restore, &restore->conn, fault);
+           settings_apply(&restore->conn, NULL, fault) &&
+           restore_encoding(restore, &restore->conn, fault);
 }

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pg/pooler.h"
+#include "pg/settings.h"
 #include "pg/sql_guard.h"
 #include "pg/wire.h"
 
@@ -115,33 +117,6 @@ on_notice(void *argument, const PGresult *result)
     log_debug("%s: %s", side_name(conn), message == NULL ? "notice without text" : message);
 }
 
-/* Research: pg_dump's own session settings (setup_connection() in pg_dump.c); the timeouts are
- * those that would kill a leader which sits in its transaction for hours. */
-bool
-pg_settle(struct pg_session *conn, struct fault *fault)
-{
-    struct text sql = {0};
-    text_add(&sql, "SET search_path = ''; SET DateStyle = ISO; SET IntervalStyle = POSTGRES;"
-                   "SET extra_float_digits = 3; SET statement_timeout = 0; SET lock_timeout = 0;"
-                   "SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off;"
-                   "SET row_security = off; SET xmloption = content; SET bytea_output = hex;"
-                   "SET standard_conforming_strings = on; SET check_function_bodies = off;"
-                   "SET default_transaction_read_only = off;");
-    if (conn->server_version >= 140000)
-        text_add(&sql, "SET idle_session_timeout = 0;");
-    if (conn->server_version >= 170000)
-        text_add(&sql, "SET transaction_timeout = 0;");
-    /* CVE-2024-7348: a table swapped for a view while the dump runs.  Newer minor versions only; a
-     * destination has to read views, when it refreshes materialized ones. */
-    if (conn->side == ERR_SOURCE)
-        text_add(&sql, "SELECT pg_catalog.set_config(name, 'view, foreign-table', false)"
-                       " FROM pg_catalog.pg_settings"
-                       " WHERE name = 'restrict_nonsystem_relation_kind'");
-    bool settled = pg_run(conn, "prepare the session", text_of(&sql), fault);
-    text_free(&sql);
-    return settled;
-}
-
 /* A destination whose disk stalls reads nothing for a while.  Linux ends a connection whose window
  * has been closed for as long as tcp_user_timeout, though the peer's kernel answers every probe
  * (tcp_probe_timer() since 5.11); so it is for the source alone, to which we send little. */
@@ -153,8 +128,8 @@ unacknowledged_ms(const struct pg_session *conn)
 
 /* Connect, by the URI and by the keywords and values after it, which win over the URI's. */
 static bool
-conn_open(struct pg_session *conn, const char *uri, const char *const more[static 8],
-          struct fault *fault)
+conn_reach(struct pg_session *conn, const char *uri, const char *const more[static 8],
+           struct fault *fault)
 {
     const char *dbname = strcmp(uri, "postgres:") == 0 ? "" : uri;
     const char *const keywords[] = {"keepalives_idle", "keepalives_interval", "keepalives_count",
@@ -166,6 +141,8 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     conn->pq = PQconnectStartParams(keywords, values, 1);
     if (conn->pq == NULL)
         memory_exhausted(0);
+    /* libpq's own writes to stderr what servers say while we connect. */
+    PQsetNoticeReceiver(conn->pq, on_notice, conn);
     if (PQstatus(conn->pq) == CONNECTION_BAD && !uri_check(conn, dbname, fault))
         return false;
     if (PQstatus(conn->pq) == CONNECTION_BAD)
@@ -173,7 +150,6 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     if (!conn_poll(conn, fault))
         return false;
 
-    PQsetNoticeReceiver(conn->pq, on_notice, conn);
     if (PQsslInUse(conn->pq))
         log_debug("%s: %s, %s", side_name(conn), PQsslAttribute(conn->pq, "protocol"),
                   PQsslAttribute(conn->pq, "cipher"));
@@ -185,10 +161,8 @@ conn_open(struct pg_session *conn, const char *uri, const char *const more[stati
     if (!sql_encoding_read(pg_encoding(conn), &encoding))
         return fault_set(fault, conn->side, "the %s says that its encoding is %s, which no database"
                          " can have", side_name(conn), pg_encoding(conn));
-    if (PQsetClientEncoding(conn->pq, pg_encoding(conn)) != 0)
-        return conn_failed(conn, "set the client encoding", fault);
     PQsetnonblocking(conn->pq, 1);
-    return pg_settle(conn, fault);
+    return true;
 }
 
 bool
@@ -198,23 +172,32 @@ pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *st
     static const char *const nothing[8] = {NULL};
 
     *conn = (struct pg_session){.stop = stop, .side = side};
-    return conn_open(conn, uri, nothing, fault);
+    return conn_reach(conn, uri, nothing, fault) && pooler_refuse(conn, uri, NULL, fault) &&
+           settings_apply(conn, pg_encoding(conn), fault);
 }
 
 /* Certificates and password files go by the host's name, so it stays beside the address.  What
  * chose among several servers has done so.  libpq's text of a link-local address lacks the
  * interface, without which it leads nowhere: there the name has to do. */
 bool
-pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
-               struct fault *fault)
+pg_reach_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+                struct fault *fault)
 {
     const char *address = PQhostaddr(first->pq);
     bool whole = strncmp(address, "fe80:", 5) != 0;
     const char *const same[8] = {"host", PQhost(first->pq), "port", PQport(first->pq),
                                  "target_session_attrs", "any", whole ? "hostaddr" : NULL, address};
 
-    *conn = (struct pg_session){.stop = first->stop, .side = first->side};
-    return conn_open(conn, uri, same, fault);
+    *conn = (struct pg_session){.stop = first->stop, .side = first->side, .warned = true};
+    return conn_reach(conn, uri, same, fault);
+}
+
+bool
+pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+               struct fault *fault)
+{
+    return pg_reach_beside(conn, uri, first, fault) && pooler_refuse(conn, uri, first, fault) &&
+           settings_apply(conn, pg_encoding(conn), fault);
 }
 
 /* Tell the server to give up what it does.  Not longer than CANCEL_MS, and deaf to the stop switch:

@@ -30,11 +30,15 @@ struct pg_session {
     int server_version; /* 150018 for 15.18 */
     unsigned answers;   /* to what is under way, so far */
     char sqlstate[6];   /* of the last failed statement, "" when the server gave none */
+    int backend_pid;    /* of the session that serves us */
+    bool pooled;        /* through a pooler, in session mode */
+    bool warned;        /* of settings that can't be had */
 };
 
-/* Connect to what uri names ("postgres:" alone: the PG* variables) and make the session safe: every
- * timeout off, ISO dates, floats exact, no search_path, row security an error instead of a filter,
- * text in the server's own encoding. */
+/* Connect to what uri names ("postgres:" alone: the PG* variables), make sure that the session is
+ * ours alone (pooler.h), and set it up: every timeout off, values and SQL read and written in one
+ * way, no search_path, row security an error instead of a filter (settings.def); text in the
+ * server's own encoding. */
 bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct stop *stop,
              struct fault *fault);
 
@@ -43,8 +47,9 @@ bool pg_open(struct pg_session *conn, const char *uri, enum err side, struct sto
 bool pg_open_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
                     struct fault *fault);
 
-/* Make the session safe once more, after statements that may have set it otherwise. */
-bool pg_settle(struct pg_session *conn, struct fault *fault);
+/* The same without a single statement. */
+bool pg_reach_beside(struct pg_session *conn, const char *uri, const struct pg_session *first,
+                     struct fault *fault);
 
 /* Cancel what runs, within CANCEL_MS, and let go.  A zeroed struct is allowed. */
 void pg_close(struct pg_session *conn);

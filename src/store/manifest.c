@@ -104,9 +104,11 @@ add_texts(struct text *text, const struct manifest *manifest)
         {"lsn", manifest->lsn},
         {"snapshot", manifest->snapshot},
         {"compression", manifest->compression},
+        {"lc_monetary", manifest->lc_monetary},
     };
+    size_t count = sizeof texts / sizeof *texts - (manifest->lc_monetary == NULL);
 
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; i < count; i++) {
         text_add(text, ",\n");
         add_text(text, texts[i].name, texts[i].value);
     }

@@ -49,6 +49,7 @@ struct manifest {
     const char *name;                /* dump-<created_ms> */
     uint64_t created_ms, finished_ms;
     const char *replica_version, *server_version, *database, *encoding, *lsn, *snapshot;
+    const char *lc_monetary;         /* in which values of the type money are written, or NULL */
     const char *compression;         /* "none", "zstd:3" */
     struct manifest_object pre_data, data, post_data; /* data: sequences, large objects */
     struct manifest_object *more_data; /* where data goes on, in order; sizes know no limit */

@@ -423,7 +423,23 @@ head_read(struct reader *reader, const struct json *root, const char *name,
                name, manifest->compression);
 }
 
-/* It is written into a SET between quotes. */
+/* It is written into a SET between quotes, as the encoding is. */
+static bool
+lc_monetary_read(const struct reader *reader, const struct json *root, struct manifest *manifest)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@-";
+    const char *locale = json_get_text(root, "lc_monetary", NULL);
+
+    if (locale == NULL)
+        return json_get(root, "lc_monetary") == NULL ||
+               refuse(reader, "has a \"lc_monetary\" that is no text");
+    if (*locale == '\0' || locale[strspn(locale, letters)] != '\0')
+        return refuse(reader, "has the lc_monetary '%s', which names no locale", locale);
+    manifest->lc_monetary = locale;
+    return true;
+}
+
 static bool
 encoding_check(const struct reader *reader, const char *encoding)
 {
@@ -454,6 +470,7 @@ manifest_parse(struct arena *arena, const char *name, const char *data, size_t s
     return root != NULL && format_read(&reader, root, name, manifest) &&
            head_read(&reader, root, name, manifest) &&
            encoding_check(&reader, manifest->encoding) &&
+           lc_monetary_read(&reader, root, manifest) &&
            section_read(&reader, root, "pre_data", "pre-data.sql", &manifest->pre_data) &&
            section_read(&reader, root, "data", "data.sql", &manifest->data) &&
            more_data_read(&reader, root, manifest) &&

@@ -79,6 +79,7 @@ test_round_trip(void **state)
         assert_string_equal(back.database, "sh\xf6p");
         assert_string_equal(back.encoding, "LATIN1");
         assert_string_equal(back.snapshot, "");
+        assert_string_equal(back.lc_monetary, "C");
         assert_string_equal(back.compression, "zstd:3");
         assert_true(back.rows == 12);
         assert_true(back.stored_bytes == 100 + 50 + 11 + 12 + 13 + 21 + 22);
@@ -234,6 +235,24 @@ test_refuses(void **state)
 }
 
 static void
+test_refuses_locales(void **state)
+{
+    static const char *const values[] = {"\"C'; drop\"", "\"\"", "7"};
+    struct place place;
+    (void) state;
+
+    place_begin(&place);
+    struct bytes text = written(&place, place_manifest(&place, dump));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char to[64];
+        snprintf(to, sizeof to, "\"lc_monetary\":%s", values[i]);
+        refused(&text, "\"lc_monetary\":\"C\"", to, ERR_INTEGRITY, "lc_monetary");
+    }
+    bytes_free(&text);
+    place_end(&place);
+}
+
+static void
 test_refuses_late(void **state)
 {
     static const struct {
@@ -321,6 +340,7 @@ main(void)
         cmocka_unit_test(test_no_tables),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_locales),
         cmocka_unit_test(test_refuses_late),
         cmocka_unit_test(test_refuses_since),
         cmocka_unit_test(test_mutations),

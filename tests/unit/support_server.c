@@ -252,19 +252,48 @@ shake_hands(struct server *server)
     send_greeting(server);
 }
 
-/* Say yes to the client's encoding, then to its list of settings. */
+/* Add an answer of one row. */
+static void
+message_add_row(struct bytes *bytes, size_t count, const char *const (*cells)[2])
+{
+    struct bytes head = {0}, row = {0};
+    uint16_t fields = htons((uint16_t) count);
+
+    bytes_add(&head, &fields, 2);
+    bytes_add(&row, &fields, 2);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t length = htonl((uint32_t) strlen(cells[i][1]));
+        bytes_add(&head, cells[i][0], strlen(cells[i][0]) + 1);
+        bytes_add(&head, "\0\0\0\0\0\0\0\0\0\31\377\377\377\377\377\377\0\0", 18);
+        bytes_add(&row, &length, 4);
+        bytes_add(&row, cells[i][1], strlen(cells[i][1]));
+    }
+    message_add(bytes, 'T', head.data, head.size);
+    message_add(bytes, 'D', row.data, row.size);
+    message_add_text(bytes, 'C', "SELECT 1");
+    message_add_ready(bytes);
+    bytes_free(&head);
+    bytes_free(&row);
+}
+
+/* Say which backend it is, the one of the greeting; then yes to the list of settings. */
 static void
 agree(struct server *server)
 {
-    struct bytes yes = {0};
+    static const char *const backend[][2] = {{"pg_backend_pid", "1"}};
+    static const char *const as_wanted[][2] = {
+        {"allow_system_table_mods", "off"}, {"zero_damaged_pages", "off"},
+        {"ignore_checksum_failure", "off"}, {"session_replication_role", "origin"}};
+    struct bytes answer = {0};
 
-    message_add_text(&yes, 'C', "SET");
-    message_add_ready(&yes);
-    for (int i = 0; i < 2; i++) {
-        server_expect(server, 'Q');
-        server_send(server, yes.data, yes.size, 0);
-    }
-    bytes_free(&yes);
+    server_expect(server, 'Q');
+    message_add_row(&answer, 1, backend);
+    server_send(server, answer.data, answer.size, 0);
+    bytes_free(&answer);
+    server_expect(server, 'Q');
+    message_add_row(&answer, sizeof as_wanted / sizeof *as_wanted, as_wanted);
+    server_send(server, answer.data, answer.size, 0);
+    bytes_free(&answer);
 }
 
 static void *

@@ -3,7 +3,7 @@
  *
  *      test                                 server's thread
  *      server_begin(script) ───────────────▶ waits for a connection
- *      pg_open(server.uri)  ◀──────────────▶ shakes hands, agrees to every setting
+ *      pg_open(server.uri)  ◀──────────────▶ shakes hands, says who it is, agrees
  *      …                    ◀──────────────▶ script()
  *      server_end()         ───────────────▶ joined; the script has run to its end
  *

@@ -144,6 +144,7 @@ place_manifest(struct place *place, const char *name)
         .server_version = "18.1",
         .database = "sh\xf6p",
         .encoding = "LATIN1",
+        .lc_monetary = "C",
         .lsn = "0/16B3748",
         .compression = "zstd:3",
         .pre_data = object("pre-data.sql.zst", 11, 0),
