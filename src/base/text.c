@@ -112,6 +112,12 @@ text_free(struct text *text)
 }
 
 const char *
+text_plural(unsigned long long count)
+{
+    return count == 1 ? "" : "s";
+}
+
+const char *
 text_bytes(char buffer[static 16], unsigned long long bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -34,6 +34,9 @@ const char *text_of(const struct text *text);
 void text_clear(struct text *text);
 void text_free(struct text *text);
 
+/* What makes a word of a count one of several: "s", or "" behind 1, as in "%zu table%s". */
+const char *text_plural(unsigned long long count);
+
 /* Write a byte count for people: "0 B", "999 B", "1.5 KiB", "120 GiB".  buffer holds 16 bytes. */
 const char *text_bytes(char buffer[static 16], unsigned long long bytes);
 

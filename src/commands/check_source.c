@@ -9,8 +9,8 @@ check_settings(struct check *check, struct text *said, struct fault *fault)
 {
     if (!dump_wishes_read(&check->dump, &check->wishes, NULL, fault))
         return false;
-    text_addf(said, "%zu rules and the patterns of tables can be read",
-              rules_count(check->wishes.rules));
+    text_addf(said, "%zu rule%s and the patterns of tables can be read",
+              rules_count(check->wishes.rules), text_plural(rules_count(check->wishes.rules)));
     return true;
 }
 
@@ -52,8 +52,8 @@ check_tables(struct check *check, struct text *said, struct fault *fault)
         copied += dump->catalog.tables[i].copied;
         bytes += dump->catalog.tables[i].copied ? dump->catalog.tables[i].bytes : 0;
     }
-    text_addf(said, "%zu tables can be read whole, %s on the source's disk", copied,
-              text_bytes(size, bytes));
+    text_addf(said, "%zu table%s can be read whole, %s on the source's disk", copied,
+              text_plural(copied), text_bytes(size, bytes));
     return true;
 }
 
@@ -74,7 +74,9 @@ check_rules(struct check *check, struct text *said, struct fault *fault)
     if (rules == 0)
         text_add(said, "none: every column is dumped as it is");
     else
-        text_addf(said, "%zu rules change %zu columns of %zu tables", rules, columns, tables);
+        text_addf(said, "%zu rule%s change%s %zu column%s of %zu table%s", rules,
+                  text_plural(rules), rules == 1 ? "s" : "", columns, text_plural(columns),
+                  tables, text_plural(tables));
     for (size_t i = 0; i < report.warnings_count; i++)
         text_addf(said, "; %s", report.warnings[i]);
     if (report.held > 0)
@@ -138,6 +140,7 @@ check_schema(struct check *check, struct text *said, struct fault *fault)
     bool done = flow_run(&flow, fault);
     flow_free(&flow);
     pg_dump_close(&dump->pg_dump);
-    text_addf(said, "pg_dump writes it, %zu statements before the rows", statements);
+    text_addf(said, "pg_dump writes it, %zu statement%s before the rows", statements,
+              text_plural(statements));
     return done && schema_fits(check, said, fault);
 }

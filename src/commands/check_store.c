@@ -90,9 +90,10 @@ check_dump(struct check *check, struct text *said, struct fault *fault)
     if (restore->store == NULL || !manifest_read(restore->store, check->env->dump, &restore->arena,
                                                  &restore->manifest, fault))
         return false;
-    text_addf(said, "%s: %s (PostgreSQL %s, %s), %zu tables, %" PRIu64 " rows, %s", manifest->name,
-              manifest->database, manifest->server_version, manifest->encoding,
-              manifest->tables_count, manifest->rows, text_bytes(plain, manifest->plain_bytes));
+    text_addf(said, "%s: %s (PostgreSQL %s, %s), %zu table%s, %" PRIu64 " row%s, %s",
+              manifest->name, manifest->database, manifest->server_version, manifest->encoding,
+              manifest->tables_count, text_plural(manifest->tables_count), manifest->rows,
+              text_plural(manifest->rows), text_bytes(plain, manifest->plain_bytes));
     return true;
 }
 
@@ -107,7 +108,8 @@ check_volumes(struct check *check, struct text *said, struct fault *fault)
 
     if (!restore_objects(restore, &objects, fault))
         return false;
-    text_addf(said, "%zu objects, %s, each there with its size", objects,
+    text_addf(said, "%zu object%s, %s, each there with its size", objects,
+              text_plural(objects),
               text_bytes(stored, restore->manifest.stored_bytes));
     return true;
 }

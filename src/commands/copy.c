@@ -332,8 +332,9 @@ copy_report(const struct copy *copy, uint64_t begun_ms)
 
     for (size_t i = 0; i < manifest->tables_count; i++)
         rows += manifest->tables[i].rows;
-    log_info("copied %s into %s: %zu tables, %llu rows counted, %s, %s, %s/s", manifest->database,
-             PQdb(copy->restore.conn.pq), manifest->tables_count, (unsigned long long) rows,
+    log_info("copied %s into %s: %zu table%s, %llu row%s counted, %s, %s, %s/s",
+             manifest->database, PQdb(copy->restore.conn.pq), manifest->tables_count,
+             text_plural(manifest->tables_count), (unsigned long long) rows, text_plural(rows),
              text_bytes(plain, bytes), clock_duration(duration, ms),
              text_bytes(rate, bytes * 1000 / (ms + 1)));
 }
@@ -361,10 +362,10 @@ copy_command(struct copy *copy, struct fault *fault)
     if (!restore_connect(restore, &restore->conn, fault) || !ends_differ(copy, fault) ||
         !restore_claim(restore, fault))
         return false;
-    log_info("copying %s (PostgreSQL %s, %s) into %s (PostgreSQL %s): %zu tables, %zu rules",
+    log_info("copying %s (PostgreSQL %s, %s) into %s (PostgreSQL %s): %zu table%s, %zu rule%s",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
-             PQdb(restore->conn.pq), pg_version_text(&restore->conn), tables,
-             rules_count(wishes.rules));
+             PQdb(restore->conn.pq), pg_version_text(&restore->conn), tables, text_plural(tables),
+             rules_count(wishes.rules), text_plural(rules_count(wishes.rules)));
     progress_begin(&dump->progress, "copy", tables, bytes, dump->env->progress);
     bool done = copy_walk(copy, fault);
     progress_end(&dump->progress);

@@ -308,8 +308,9 @@ dump_report(const struct dump *dump, uint64_t begun_ms)
     uint64_t ms = clock_ms() - begun_ms;
     char plain[16], stored[16], rate[16], duration[32];
 
-    log_info("%s: %zu tables, %llu rows, %s as %s, %s, %s/s", manifest->name,
-             manifest->tables_count, (unsigned long long) manifest->rows,
+    log_info("%s: %zu table%s, %llu row%s, %s as %s, %s, %s/s", manifest->name,
+             manifest->tables_count, text_plural(manifest->tables_count),
+             (unsigned long long) manifest->rows, text_plural(manifest->rows),
              text_bytes(plain, manifest->plain_bytes), text_bytes(stored, manifest->stored_bytes),
              clock_duration(duration, ms),
              text_bytes(rate, manifest->plain_bytes * 1000 / (ms + 1)));
@@ -330,9 +331,10 @@ dump_command(struct dump *dump, struct fault *fault)
     if (!dump_begin(dump, fault))
         return false;
     dump_plan(dump, dump->memory.jobs, &bytes, &tables);
-    log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu tables, %zu rules",
+    log_info("dumping %s (PostgreSQL %s, %s) to %s: %zu table%s, %zu rule%s",
              dump->manifest.database, dump->manifest.server_version, dump->manifest.encoding,
-             dump->manifest.name, tables, rules_count(wishes.rules));
+             dump->manifest.name, tables, text_plural(tables), rules_count(wishes.rules),
+             text_plural(rules_count(wishes.rules)));
     progress_begin(&dump->progress, "dump", tables, bytes, dump->env->progress);
     bool done = dump_walk(dump, fault);
     progress_end(&dump->progress);

@@ -257,8 +257,8 @@ export_run(const struct env *env, struct stop *stop, struct fault *fault)
     if (!done)
         stdout_say(&export.out, export.out.written >= export.rows_from ? last_row : last_statement);
     if (done)
-        log_info("exported %s: %llu rows", export.manifest.name,
-                 (unsigned long long) export.manifest.rows);
+        log_info("exported %s: %llu row%s", export.manifest.name,
+                 (unsigned long long) export.manifest.rows, text_plural(export.manifest.rows));
     if (export.store != NULL)
         store_close(export.store);
     arena_free(&export.arena);

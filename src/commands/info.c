@@ -31,6 +31,8 @@ transformers_run(const struct env *env, struct stop *stop, struct fault *fault)
         output_cells(&table, infos[i].name, infos[i].parameters, infos[i].serves,
                      infos[i].sentence);
     output_end(&table, &text);
+    text_add(&text, "\nA rule of REPLICA_TRANSFORM is a column and a transformer, its parameters "
+                    "in brackets:\n  shop.customers.email  email(domain=keep)\n");
     return write_and_free(&text, stop, fault);
 }
 

@@ -253,8 +253,9 @@ memory_log(const struct memory_plan *plan, enum log_level level)
     char size[16];
 
     if (plan->jobs < plan->need.jobs)
-        log_warning("REPLICA_MEMORY of %s lets %u workers run, not the %u of REPLICA_JOBS",
-                    text_bytes(size, plan->need.budget_bytes), plan->jobs, plan->need.jobs);
+        log_warning("REPLICA_MEMORY of %s lets %u worker%s run, not the %u of REPLICA_JOBS",
+                    text_bytes(size, plan->need.budget_bytes), plan->jobs,
+                    text_plural(plan->jobs), plan->need.jobs);
     memory_describe(plan, &said);
     log_line(level, "memory: %s", text_of(&said));
     text_free(&said);

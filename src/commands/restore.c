@@ -196,8 +196,9 @@ restore_report(const struct restore *restore, uint64_t begun_ms)
     uint64_t ms = clock_ms() - begun_ms;
     char plain[16], rate[16], duration[32];
 
-    log_info("restored %s into %s: %zu tables, %llu rows counted, %s, %s, %s/s", manifest->name,
-             PQdb(restore->conn.pq), manifest->tables_count, (unsigned long long) manifest->rows,
+    log_info("restored %s into %s: %zu table%s, %llu row%s counted, %s, %s, %s/s", manifest->name,
+             PQdb(restore->conn.pq), manifest->tables_count, text_plural(manifest->tables_count),
+             (unsigned long long) manifest->rows, text_plural(manifest->rows),
              text_bytes(plain, manifest->plain_bytes), clock_duration(duration, ms),
              text_bytes(rate, manifest->plain_bytes * 1000 / (ms + 1)));
 }

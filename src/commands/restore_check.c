@@ -157,6 +157,7 @@ restore_check(struct restore *restore, struct fault *fault)
                         .command = restore, .jobs_count = restore->manifest.tables_count,
                         .begin = worker_connect, .job = check_job};
 
-    log_info("counting the rows of %zu tables", restore->manifest.tables_count);
+    log_info("counting the rows of %zu table%s", restore->manifest.tables_count,
+             text_plural(restore->manifest.tables_count));
     return crew_run(&crew, restore->workers, fault);
 }

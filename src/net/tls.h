@@ -16,7 +16,7 @@
  * subjectAltName of the kind in question.
  *
  * Failures say which certificate, name or date was wrong: "the certificate of db.example.com:5432
- * is made out to a.example.com and b.example.com, not to db.example.com", "… ran out on
+ * was issued for a.example.com and b.example.com, not for db.example.com", "… expired on
  * 2026-01-01T00:00:00Z; this machine's clock says 2026-11-22T…", "… was issued by CN=Test CA, which
  * is none of the authorities in /etc/ca.pem", "db:5432 wants TLS 1.3; replica speaks TLS 1.2".
  *

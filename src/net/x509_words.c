@@ -28,11 +28,14 @@ explain_dates(const struct x509_check *check, const char *who, enum err err, str
 
     time_text(now, now_s);
     if (!report->read)
-        return fault_set(fault, err, "%s is out of date; this machine's clock says %s", who, now);
+        return fault_set(fault, err,
+                         "%s has expired, or is not valid yet; this machine's clock says %s", who,
+                         now);
     if (now_s < report->not_before_s)
         return fault_set(fault, err, "%s is not valid before %s; this machine's clock says %s", who,
                          time_text(then, report->not_before_s), now);
-    return fault_set(fault, err, "%s ran out on %s; this machine's clock says %s", who,
+    return fault_set(fault, err,
+                     "%s has expired: it was valid until %s; this machine's clock says %s", who,
                      time_text(then, report->not_after_s), now);
 }
 
@@ -60,9 +63,10 @@ static bool
 explain_names(const struct x509_check *check, const char *who, enum err err, struct fault *fault)
 {
     if (check->names[0] == '\0')
-        return fault_set(fault, err, "%s names no host; it is not made out to %s", who,
+        return fault_set(fault, err, "%s names no host; it was not issued for %s", who,
                          check->name);
-    return fault_set(fault, err, "%s is made out to %s, not to %s", who, check->names, check->name);
+    return fault_set(fault, err, "%s was issued for %s, not for %s", who, check->names,
+                     check->name);
 }
 
 static bool

@@ -259,7 +259,7 @@ pg_wait(struct pg_session *conn, struct fault *fault)
 {
     if (stop_requested(conn->stop))
         return fault_set(fault, ERR_STOPPED, "stopped");
-    if (!wire_holds(conn) && stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+    if (!wire_holds(conn) && !wire_wait(conn, fault))
         return false;
     return PQconsumeInput(conn->pq) != 0 || conn_failed(conn, "read from the server", fault);
 }

@@ -9,7 +9,10 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "pg/tls_backend.h"
+
+enum { SILENCE_MS = 60 * 1000 };
 
 size_t
 wire_take(struct pg_session *conn, void *data, size_t size)
@@ -52,6 +55,23 @@ read_some(struct pg_session *conn, void *data, size_t size, size_t *got, struct 
  * so it is asked again until nothing more is there.  A failure behind the first bytes is kept: the
  * next call meets it again. */
 bool
+wire_wait(struct pg_session *conn, struct fault *fault)
+{
+    /* A destination may build an index for hours; a source has something to say all the time. */
+    bool source = conn->side == ERR_SOURCE;
+    int ready;
+
+    for (unsigned silent_s = 0;; silent_s += SILENCE_MS / 1000) {
+        if (silent_s > 0)
+            log_warning("the source has sent nothing for %u s and is waited for: its server may be "
+                        "stopped, or wait for a disk or a lock", silent_s);
+        ready = stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, source ? SILENCE_MS : -1, fault);
+        if (ready != 0)
+            return ready > 0;
+    }
+}
+
+bool
 wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
           struct fault *fault)
 {
@@ -68,7 +88,7 @@ wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *g
             break;
         if (!wait)
             return true;
-        if (stop_wait(conn->stop, PQsocket(conn->pq), POLLIN, -1, fault) < 0)
+        if (!wire_wait(conn, fault))
             return false;
     }
     if (PQsslInUse(conn->pq))

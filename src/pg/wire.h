@@ -26,6 +26,10 @@ size_t wire_take(struct pg_session *conn, void *data, size_t size);
 bool wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
                struct fault *fault);
 
+/* Wait until the server has sent something.  A source that is silent is waited for without end,
+ * since nobody can tell a stopped one from a slow one; a warning a minute says so. */
+bool wire_wait(struct pg_session *conn, struct fault *fault);
+
 /* Whether the TLS session holds bytes that it has taken off the socket: no poll() shows them. */
 bool wire_holds(const struct pg_session *conn);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "store/manifest.h"
 
@@ -12,6 +13,7 @@ enum {
     NAMES_TRIED_MAX = 10000, /* runs that begin in the same ten seconds */
     STEP_MAX = 16,           /* from one name that is taken to the next one */
     NAMES_SHOWN_MAX = 5,     /* in a sentence */
+    AHEAD_MS_MAX = 24 * 3600 * 1000, /* what clocks of two machines may differ by */
 };
 
 /* A directory that is a dump, complete or not. */
@@ -208,14 +210,30 @@ refuse(struct store *store, const char *wanted, struct found *found, size_t coun
 
 /* The newest complete one, looked for from the end, since in S3 each look is a request.  Also when
  * its manifest turns out to be unreadable, the newest is the latest: to fall back to an older one
- * would restore other data than was asked for. */
+ * would restore other data than was asked for.  But a dump of the far future, by a clock that was
+ * wrong or by somebody who wants it to be the latest for ever, does not hide those made since. */
 static const struct found *
 latest_find(struct store *store, struct found *found, size_t count)
 {
-    for (size_t i = count; i-- > 0;)
-        if (is_complete(store, &found[i]))
+    uint64_t now_ms = clock_epoch_ms();
+    const struct found *ahead = NULL;
+
+    for (size_t i = count; i-- > 0;) {
+        if (!is_complete(store, &found[i]))
+            continue;
+        if (found[i].created_ms <= now_ms + AHEAD_MS_MAX) {
+            if (ahead != NULL)
+                log_warning("%s in %s says that it was made in the future, so it is not the "
+                            "latest; REPLICA_DUMP can name it", ahead->name, store->url);
             return &found[i];
-    return NULL;
+        }
+        if (ahead == NULL)
+            ahead = &found[i];
+    }
+    if (ahead != NULL)
+        log_warning("%s in %s says that it was made in the future; is the clock right?",
+                    ahead->name, store->url);
+    return ahead;
 }
 
 static bool

@@ -7,7 +7,8 @@
 #include "base/stop.h"
 
 /* Open and lock <directory_fd>/.lock, made when it is missing.  path is the directory's, for
- * sentences.  Waits for five minutes at most, and hears the stop switch.
+ * sentences.  Waits for a minute at most, says so after five seconds, and hears the stop switch.  A
+ * symbolic link is not followed.
  * Returns the descriptor, whose close() unlocks, or -1 with ERR_STORE, ERR_LOCKED, ERR_STOPPED. */
 int file_lock(int directory_fd, const char *path, const struct stop *stop, struct fault *fault);
 

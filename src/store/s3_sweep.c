@@ -151,11 +151,11 @@ dump_sweep(struct s3_store *store, const char *prefix, const struct s3_pending *
             done = upload_abort(store, &pending[i], fault);
         done = done && claims_remove(store, prefix, &listing, fault);
         if (done)
-            log_info("aborted %zu unfinished uploads of %s in %s, whose run is over", count, prefix,
-                     store->store.url);
+            log_info("aborted %zu unfinished upload%s of %s in %s, whose run is over", count,
+                     text_plural(count), prefix, store->store.url);
     } else if (done) {
-        log_debug("%s in %s has %zu unfinished uploads; its run may still go on", prefix,
-                  store->store.url, count);
+        log_debug("%s in %s has %zu unfinished upload%s; its run may still go on", prefix,
+                  store->store.url, count, text_plural(count));
     }
     arena_free(&arena);
     return done;

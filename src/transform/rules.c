@@ -284,7 +284,15 @@ rule_read(struct arena *arena, const char **at, struct rule *rule, struct text *
         return false;
     skip_blanks(at);
     if (!is_end(**at)) {
-        size_t size = strcspn(*at, "\n;#");
+        size_t size = strcspn(*at, "\n;#"), count;
+        const struct transformer_info *info = &transformers_list(&count)[rule->transformer];
+        const char *behind = *at + strcspn(*at, " \t\n;#=");
+        behind += strspn(behind, " \t");
+        if (info->parameters[0] != '\0' && *behind == '=') {
+            text_addf(why, "parameters stand in brackets: %s(%.*s)", info->name,
+                      (int) (size > 40 ? 40 : size), *at);
+            return false;
+        }
         text_addf(why, "nothing is expected behind the transformer, but there is: %.*s",
                   (int) (size > 40 ? 40 : size), *at);
         return false;

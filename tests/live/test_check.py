@@ -114,12 +114,12 @@ def test_rules_are_counted(shop, store):
         REPLICA_FROM=shop.url(), REPLICA_TO=store.url, REPLICA_TRANSFORM=rules
     )
     assert result.code == 0, result.err
-    assert answers["rules"]["text"].startswith("2 rules change 2 columns of 1 tables; no rule reaches into large objects")
+    assert answers["rules"]["text"].startswith("2 rules change 2 columns of 1 table; no rule reaches into large objects")
     assert answers["rules"]["state"] == "warning"
     result, answers = check(
         REPLICA_FROM=shop.url(), REPLICA_TO=store.url, REPLICA_TRANSFORM=rules, REPLICA_LARGE_OBJECTS="no"
     )
-    assert answers["rules"]["text"] == "2 rules change 2 columns of 1 tables; constraints that took a hundred results: 2"
+    assert answers["rules"]["text"] == "2 rules change 2 columns of 1 table; constraints that took a hundred results: 2"
     assert answers["rules"]["state"] == "ok"
 
 

@@ -213,8 +213,8 @@ KINDS = {
     "expired": (
         dict(names=[HOST], start=pki.LONG_AGO, end=pki.YESTERDAY),
         HOST,
-        ["ran out on 2024-01-01"],
-        ["ran out on 2024-01-01", "clock says"],
+        ["expired: it was valid until 2024-01-01"],
+        ["expired: it was valid until 2024-01-01", "clock says"],
     ),
     "of tomorrow": (
         dict(names=[HOST], start=pki.FAR, end=pki.FARTHER),

@@ -213,8 +213,8 @@ static void
 test_checks(void **state)
 {
     (void) state;
-    static const char wrong[] = "the certificate of db:5432 is made out to db.example.com, "
-                                "localhost and 127.0.0.1, not to other.example.com";
+    static const char wrong[] = "the certificate of db:5432 was issued for db.example.com, "
+                                "localhost and 127.0.0.1, not for other.example.com";
     struct tls_config config = config_of("other.example.com");
     struct peer peer;
 

@@ -224,18 +224,18 @@ test_wrong_names(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char sentence[256];
         snprintf(sentence, sizeof sentence,
-                 "the certificate of db:5432 is made out to db.example.com, *.wild.example, "
-                 "10.0.0.5 and 2001:db8::1, not to %s", names[i]);
+                 "the certificate of db:5432 was issued for db.example.com, *.wild.example, "
+                 "10.0.0.5 and 2001:db8::1, not for %s", names[i]);
         expect_bad(&(struct trial){.name = names[i]}, FILES("leaf"), BR_ERR_X509_BAD_SERVER_NAME,
                    sentence);
     }
     /* It is the first certificate's names that count, however long the chain. */
     expect_bad(&(struct trial){.name = "other"}, FILES("below", "middle"),
                BR_ERR_X509_BAD_SERVER_NAME,
-               "the certificate of db:5432 is made out to db.example.com, not to other");
+               "the certificate of db:5432 was issued for db.example.com, not for other");
     certs_make(&(struct cert){.name = "nameless", .subject = "/O=Nobody", .issuer = "ca"});
     expect_bad(&(struct trial){.name = "other"}, FILES("nameless"), BR_ERR_X509_BAD_SERVER_NAME,
-               "the certificate of db:5432 names no host; it is not made out to other");
+               "the certificate of db:5432 names no host; it was not issued for other");
     certs_make(&(struct cert){.name = "zero",
                               .issuer = "ca",
                               .extensions = "subjectAltName=DER:30058203610062\n"});
@@ -251,18 +251,19 @@ test_dates(void **state)
 
     expect_bad_like(&(struct trial){.at_ms = now_ms + 31ULL * DAY_MS}, FILES("leaf"),
                     BR_ERR_X509_EXPIRED,
-                    "the certificate of db:5432 ran out on 20", "Z");
+                    "the certificate of db:5432 has expired: it was valid until 20", "Z");
     expect_bad_like(&(struct trial){.at_ms = now_ms - 2ULL * DAY_MS}, FILES("leaf"),
                     BR_ERR_X509_EXPIRED,
                     "the certificate of db:5432 is not valid before 20", "Z");
     certs_make(&(struct cert){.name = "old", .issuer = "ca", .days = "-1"});
     expect_bad_like(&(struct trial){0}, FILES("old"), BR_ERR_X509_EXPIRED,
-                    "the certificate of db:5432 ran out on 20", "Z");
+                    "the certificate of db:5432 has expired: it was valid until 20", "Z");
     certs_make(&(struct cert){
         .name = "old-ca", .issuer = "ca", .days = "-1", .extensions = CA_EXTENSIONS});
     certs_make(&(struct cert){.name = "below-old", .issuer = "old-ca"});
     expect_bad_like(&(struct trial){0}, FILES("below-old", "old-ca"), BR_ERR_X509_EXPIRED,
-                    "the certificate CN=old-ca in the chain of db:5432 ran out on 20", "Z");
+                    "the certificate CN=old-ca in the chain of db:5432 has expired: it was valid "
+                    "until 20", "Z");
 
     expect_bad_like(&(struct trial){.at_ms = 999}, FILES("leaf"), BR_ERR_X509_EXPIRED,
                     "the certificate of db:5432 is not valid before 20",
@@ -379,7 +380,7 @@ test_bound_issuers(void **state)
                "stands itself among the authorities");
     expect_bad(&(struct trial){.name = "other"}, FILES("by-company", "company"),
                BR_ERR_X509_BAD_SERVER_NAME,
-               "the certificate of db:5432 is made out to by-company, not to other");
+               "the certificate of db:5432 was issued for by-company, not for other");
     expect_good(&(struct trial){.authority = "company"}, FILES("by-company", "company"));
     certs_make(&(struct cert){.name = "web",
                               .issuer = "ca",
