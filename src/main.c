@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -38,6 +40,18 @@ variable_value(char *const *variables, const char *name)
         if (strncmp(*variables, name, size) == 0 && (*variables)[size] == '=')
             return *variables + size + 1;
     return NULL;
+}
+
+/* Passwords and rows are in our memory: it is neither written to a core file, nor read by another
+ * process of the same user, also not that of pg_dump, which comes by here as well.  A kernel that
+ * pipes cores to a program heeds only the second. */
+static void
+memory_hide(void)
+{
+    const struct rlimit nothing = {0};
+
+    setrlimit(RLIMIT_CORE, &nothing);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* When stdin, stdout or stderr is closed, the next file to be opened would become it, and log lines
@@ -114,6 +128,7 @@ run(const struct env *env)
 int
 main(int argc, char **argv, char **variables)
 {
+    memory_hide();
     /* pg_dump opens connections of its own, and must believe the same authorities. */
     trust_system_set(variable_value(variables, "SSL_CERT_FILE"),
                      variable_value(variables, "SSL_CERT_DIR"));

@@ -161,6 +161,7 @@ conn_reach(struct pg_session *conn, const char *uri, const char *const more[stat
     if (!sql_encoding_read(pg_encoding(conn), &encoding))
         return fault_set(fault, conn->side, "the %s says that its encoding is %s, which no database"
                          " can have", side_name(conn), pg_encoding(conn));
+    PQsetErrorVerbosity(conn->pq, PQERRORS_TERSE); /* the rest may be rows (pg_failed) */
     PQsetnonblocking(conn->pq, 1);
     return true;
 }
@@ -286,22 +287,91 @@ pg_result(struct pg_session *conn, struct fault *fault)
     return NULL;
 }
 
+/* Of a complaint about a value, only what kind it is: what follows a colon, or stands in quotes, is
+ * out of a row.  In the C locale that is `invalid input syntax for type integer: "…"` and `value
+ * "…" is out of range`. */
+static void
+without_values(struct text *text, const char *message)
+{
+    size_t size = strcspn(message, ":\n");
+
+    for (size_t i = 0; i < size; i++) {
+        const char *end = message[i] == '"' ? memchr(message + i + 1, '"', size - i - 1) : NULL;
+        if (end != NULL) {
+            text_add(text, "\"...\"");
+            i = (size_t) (end - message);
+        } else {
+            text_add_bytes(text, message + i, 1);
+        }
+    }
+}
+
+/* Does the complaint's first sentence show a value that was to be stored?  Not those of SQLSTATE's
+ * class "data exception" that name columns (22P04, bad_copy_file_format) or bytes of one character
+ * (22021, 22P05). */
+static bool
+shows_value(const struct pg_session *conn)
+{
+    const char *state = conn->sqlstate;
+
+    return conn->side == ERR_TARGET && strncmp(state, "22", 2) == 0 &&
+           strcmp(state, "22P04") != 0 && strcmp(state, "22021") != 0 &&
+           strcmp(state, "22P05") != 0;
+}
+
+/* "COPY t, line 7, column a: "value"": where it was may be said, and not more. */
+static void
+add_place(struct text *text, const char *context)
+{
+    if (context == NULL || strncmp(context, "COPY ", strlen("COPY ")) != 0)
+        return;
+    text_add(text, "; ");
+    text_add_bytes(text, context, strcspn(context, ":\n"));
+}
+
+/* DETAIL and CONTEXT show rows: `Failing row contains (7, 4111111111111111).` */
+static void
+log_rows(const struct pg_session *conn, const PGresult *result)
+{
+    static const struct {
+        const char *name;
+        int field;
+    } fields[] = {{"message", PG_DIAG_MESSAGE_PRIMARY}, {"detail", PG_DIAG_MESSAGE_DETAIL},
+                  {"context", PG_DIAG_CONTEXT}};
+
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const char *value = PQresultErrorField(result, fields[i].field);
+        if (value != NULL && (i > 0 || shows_value(conn)))
+            log_debug("%s: %s: %s", side_name(conn), fields[i].name, value);
+    }
+}
+
+static void
+add_complaint(struct text *text, const struct pg_session *conn, const PGresult *result)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+
+    if (message != NULL && shows_value(conn))
+        without_values(text, message);
+    else if (message != NULL)
+        one_line(text, message);
+    if (hint != NULL) {
+        text_add(text, "; ");
+        one_line(text, hint);
+    }
+    add_place(text, PQresultErrorField(result, PG_DIAG_CONTEXT));
+}
+
 bool
 pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault)
 {
-    static const int fields[] = {PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL,
-                                 PG_DIAG_MESSAGE_HINT, PG_DIAG_CONTEXT};
     struct text message = {0};
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
     snprintf(conn->sqlstate, sizeof conn->sqlstate, "%s", state == NULL ? "" : state);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        const char *value = PQresultErrorField(result, fields[i]);
-        if (value != NULL) {
-            text_add(&message, i == 0 ? "" : "; ");
-            one_line(&message, value);
-        }
-    }
+    log_rows(conn, result);
+    add_complaint(&message, conn, result);
     if (message.size == 0)
         one_line(&message, PQresultErrorMessage(result));
     if (message.size == 0)

@@ -67,6 +67,7 @@ bool pg_run(struct pg_session *conn, const char *doing, const char *sql, struct 
 PGresult *pg_result(struct pg_session *conn, struct fault *fault);
 
 /* Turn a failed result into a fault and clear it; NULL stands for what libpq itself complains of.
+ * What shows rows goes to the log, at debug level: DETAIL, CONTEXT, values that are refused.
  * Always returns false. */
 bool pg_failed(struct pg_session *conn, const char *doing, PGresult *result, struct fault *fault);
 

@@ -75,6 +75,7 @@ pg_dump_connect(const char *const *keywords, const char *const *values, int expa
 
     if (PQstatus(pq) != CONNECTION_OK)
         return pq;
+    PQsetErrorVerbosity(pq, PQERRORS_TERSE); /* the rest may be rows (conn.c) */
     settings_add(&sql, true, PQserverVersion(pq), NULL);
     settings_add_guards(&guards);
     if (!session_run(pq, text_of(&sql)) || !session_run(pq, text_of(&guards))) {

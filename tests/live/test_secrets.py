@@ -1,9 +1,13 @@
-"""Promise: a password is in no command line, no output, no object."""
+"""Promise: a password is in no command line, no output, no object; and a row in no sentence."""
 
+import contextlib
 import os
+import subprocess
 import threading
 import time
 import urllib.parse
+
+import pytest
 
 import proxy
 import servers
@@ -78,3 +82,75 @@ def test_a_wrong_url_is_reported_without_its_password(store):
         result = tool.run("dump", REPLICA_FROM=url, REPLICA_TO=store.url)
         assert result.code in (tool.CONFIGURATION, tool.SOURCE)
         assert "hidden-secret" not in result.err + result.out
+
+
+# ---- rows --------------------------------------------------------------------------------------------------------
+
+CARD = "4111-1111-1111-1111"
+ELSEWHERE = """CREATE FUNCTION fine(text) RETURNS bool IMMUTABLE LANGUAGE sql
+    AS $$ SELECT pg_catalog.current_database() LIKE 'source %%' $$;
+CREATE FUNCTION number(text) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN
+    pg_catalog.current_database() LIKE 'source %%' THEN 1 ELSE $1::int END $$;
+CREATE FUNCTION raises(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+    IF pg_catalog.current_database() NOT LIKE 'source %%' THEN RAISE 'no' USING DETAIL = $1; END IF; RETURN true; END $$;
+CREATE TABLE cards (card text%s); INSERT INTO cards VALUES ('%s');
+"""
+ROWS = {
+    "a row that a CHECK refuses": (" CHECK (fine(card))", "", "violates check constraint"),
+    "a value of a stored generated column": (", n int GENERATED ALWAYS AS (number(card)) STORED", "", "invalid input"),
+    "a value of an index": ("", "CREATE INDEX ON cards (number(card))", "invalid input syntax for type integer"),
+    "what a function says": (" CHECK (raises(card))", "", "no"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_rows_are_in_no_sentence(server, databases, store, case):
+    """DETAIL and CONTEXT show rows, and so does what is said of a value; at debug level they may."""
+    column, more, words = ROWS[case]
+    source, target = databases(server, "source " + os.urandom(4).hex()), databases(server)
+    source.sql(ELSEWHERE % (column, CARD) + more)
+    tool.dump(source, store)
+    copy = {"REPLICA_FROM": source.url(), "REPLICA_TO": target.url(), "REPLICA_CLEAN": "yes"}
+    restore = {**copy, "REPLICA_FROM": store.url}
+    for command, variables in (("restore", restore), ("copy", copy)):
+        result = tool.run(command, **variables)
+        tool.refused(result, tool.TARGET, words)
+        assert CARD not in result.err, result.err
+    told = tool.run("restore", REPLICA_LOG_LEVEL="debug", **restore)
+    assert told.code == tool.TARGET and CARD in told.err
+
+
+# ---- memory ------------------------------------------------------------------------------------------------------
+
+
+def test_memory_is_hidden_from_others(small, room):
+    """Neither replica nor its pg_dump leaves a core, or shows its environment to the same user's other processes."""
+    folder = os.path.join(room, "hidden")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    reader = tool.as_nobody() or []
+    seen = set()
+    with proxy.between(small.server.port, rate=1e6) as line:
+        process = tool.start("dump", wrapper=reader, REPLICA_FROM=small.url(port=line.port), REPLICA_TO="file://" + folder)
+        while process.poll() is None:
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open("/proc/%s/stat" % pid) as file:
+                        name, fields = file.read().rsplit(")", 1)
+                    with open("/proc/%s/cmdline" % pid, "rb") as file:
+                        command = file.read().split(b"\0")[0]
+                except OSError:
+                    continue
+                ours = int(pid) == process.pid or int(fields.split()[1]) == process.pid
+                if not ours or os.path.basename(command) not in (b"replica", b"pg_dump"):
+                    continue
+                read = subprocess.run(reader + ["cat", "/proc/%s/environ" % pid], capture_output=True)
+                with contextlib.suppress(OSError):
+                    with open("/proc/%s/limits" % pid) as file:
+                        limits = file.read()
+                    # Between fork and main() there is a moment in which it is neither.
+                    if "Max core file size        0                    0" in limits and read.returncode != 0:
+                        seen.add(os.path.basename(command))
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert seen == {b"replica", b"pg_dump"}, seen
