@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/tame.h"
 #include "env/env_table.h"
+#include "env/env_uri.h"
 
 /* Of a wrong value; a whole file of rules in a sentence helps nobody. */
 enum { SHOWN_BYTES_MAX = 80 };
@@ -180,6 +181,22 @@ value_mistake(struct env *env, const struct env_row *row, const char *value)
     text_free(&allowed);
 }
 
+/* A URI that libpq might read otherwise than it was meant. */
+static void
+uri_check(struct env *env, const char *name, const char *uri)
+{
+    if (env_place(uri) != PLACE_POSTGRES || strcmp(uri, "postgres:") == 0)
+        return;
+    const char *mistake = uri_mistake(uri), *meant = uri_parameter_meant(uri);
+    if (mistake != NULL)
+        env_mistake(env,
+                    "%s is no URI of PostgreSQL that can be read in one way only: %s%s%s; in a "
+                    "user, a password and a database write / as %%2F, @ as %%40, ? as %%3F, %% as "
+                    "%%25 and a blank as %%20",
+                    name, mistake, meant == NULL ? "" : ", perhaps it is meant to be ",
+                    meant == NULL ? "" : meant);
+}
+
 static void
 rows_read(struct env *env, char *const *variables)
 {
@@ -257,6 +274,8 @@ env_read(struct env *env, char *const *arguments, char *const *variables)
 
     unknown_find(env, variables);
     rows_read(env, variables);
+    uri_check(env, "REPLICA_FROM", env->from);
+    uri_check(env, "REPLICA_TO", env->to);
     password_read(env, variables);
     foreign_read(env, variables);
     command_choose(env, arguments);

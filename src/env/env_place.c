@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "env/env.h"
+#include "env/env_uri.h"
 
 static bool
 starts(const char *text, const char *with)
@@ -121,7 +122,10 @@ env_place_safe(struct arena *arena, const char *url)
     struct text text = {0};
     const char *rest = strstr(url, "://");
 
-    if (rest != NULL && !starts(url, "file://") && strcspn(url, "@=") > (size_t) (rest - url)) {
+    if (starts(url, "postgres://") || starts(url, "postgresql://")) {
+        uri_add_safe(&text, url);
+    } else if (rest != NULL && !starts(url, "file://") &&
+               strcspn(url, "@=") > (size_t) (rest - url)) {
         text_add_bytes(&text, url, (size_t) (rest - url) + 3);
         add_authority(&text, rest + 3);
     } else if (starts(url, "file://") || url[strcspn(url, "@=:")] == '\0' || rest_is_colon(url)) {

@@ -50,23 +50,19 @@ connect_failed(struct pg_session *conn, struct fault *fault)
                                                       : "connect to the destination", fault);
 }
 
-/* libpq's complaints about a URI quote it, or the piece it did not understand, at their end; either
- * may be a password. */
+/* libpq's complaints about a URI quote it, or the piece it did not understand, and either may be a
+ * password.  What it would not understand env_uri.c has refused before. */
 static bool
 uri_check(const struct pg_session *conn, const char *uri, struct fault *fault)
 {
     char *complaint = NULL;
     PQconninfoOption *options = PQconninfoParse(uri, &complaint);
 
-    if (options == NULL && complaint != NULL) {
-        const char *quote = strstr(complaint, ": \"");
-        size_t size = quote == NULL ? strcspn(complaint, "\"\n") : (size_t) (quote - complaint);
-        fault_set(fault, ERR_CONFIG, "the URI of the %s can't be read: %.*s", side_name(conn),
-                  (int) size, complaint);
-    }
+    if (options == NULL)
+        fault_set(fault, ERR_CONFIG, "the URI of the %s can't be read by libpq", side_name(conn));
     PQfreemem(complaint);
     PQconninfoFree(options);
-    return fault->err == ERR_NONE;
+    return options != NULL;
 }
 
 static int

@@ -84,6 +84,50 @@ def test_a_wrong_url_is_reported_without_its_password(store):
         assert "hidden-secret" not in result.err + result.out
 
 
+URIS = [
+    "postgres://u:12/hidden-secret@h/d",
+    "postgres://u:hidden-secret/x@h/db",
+    "postgres://u:x/hidden-secret@h/db",
+    "postgres://u:hidden-secret@x@h/d",
+    "postgres://u:x@hidden-secret@h/d",
+    "postgres://u:x@hidden-secret/x@h/d",
+    "postgres://u:x?hidden-secret@h/d",
+    "postgres://h?user=u@hidden-secret",
+    "postgres://u:hidden-secret%zz@h/d",
+    "postgres://u:hidden-secret x@h/d",
+    "postgres://[hidden-secret/d",
+    "postgres://h/d?passwrod=hidden-secret",
+    "postgres://h/d?Password=hidden-secret",
+    "postgres://h/d?hidden-secret",
+    "postgres://h/d?hidden-secret=1",
+    "postgres://h/d?password=x=hidden-secret",
+    "postgresql://h/d?ssl=hidden-secret",
+]
+SHOWN_NEVER = [
+    "postgres://h/d?password=hidden-secret",
+    "postgres://h/d?p%61ssword=hidden-secret",
+    "postgres://h/d?sslpassword=hidden-secret",
+    "postgres://h/d?scram_client_key=hidden-secret",
+    "postgres://h/d?oauth_client_secret=hidden-secret",
+    "postgres://h/d?options=-c%20my.token%3Dhidden-secret",
+]
+
+
+def test_a_uri_that_can_be_misread_is_refused_unseen(store):
+    """libpq would take a piece of the password for a host, and quote it."""
+    for uri in URIS:
+        for name, other in (("REPLICA_FROM", "REPLICA_TO"), ("REPLICA_TO", "REPLICA_FROM")):
+            for command in ("check", "env", None):
+                result = tool.run(command, **{name: uri, other: store.url})
+                assert result.code == tool.CONFIGURATION and "can be read in one way only" in result.err, (uri, result)
+                assert "hidden" not in result.err + result.out, uri
+    for uri in SHOWN_NEVER:
+        result = tool.succeed(tool.run("env", REPLICA_FROM=uri, REPLICA_TO=store.url))
+        assert "hidden" not in result.err + result.out and "postgres://h/d" in result.out, uri
+    assert "perhaps it is meant to be password" in tool.run("dump", REPLICA_FROM=URIS[11], REPLICA_TO=store.url).err
+    print("%d URIs refused, %d shown without their secret" % (len(URIS), len(SHOWN_NEVER)))
+
+
 # ---- rows --------------------------------------------------------------------------------------------------------
 
 CARD = "4111-1111-1111-1111"
