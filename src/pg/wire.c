@@ -51,9 +51,6 @@ read_some(struct pg_session *conn, void *data, size_t size, size_t *got, struct 
                      complaint[0] != '\0' ? complaint : strerror(errno));
 }
 
-/* Under TLS a read gives no more than a record, mostly of the 8 KiB that a backend sends at a time;
- * so it is asked again until nothing more is there.  A failure behind the first bytes is kept: the
- * next call meets it again. */
 bool
 wire_wait(struct pg_session *conn, struct fault *fault)
 {
@@ -71,6 +68,9 @@ wire_wait(struct pg_session *conn, struct fault *fault)
     }
 }
 
+/* Under TLS a read gives no more than a record, mostly of the 8 KiB that a backend sends at a time;
+ * so it is asked again until nothing more is there.  A failure behind the first bytes is kept: the
+ * next call meets it again. */
 bool
 wire_read(struct pg_session *conn, void *data, size_t size, bool wait, size_t *got,
           struct fault *fault)
