@@ -165,6 +165,7 @@ section_dump(struct worker *worker, struct dump *dump, const char *file, uint64_
     sql_source_open(&sql, pg_dump_section(&dump->pg_dump), &guard, dump_keep_statement,
                     &dump->catalog);
     sql.filter.dialect = &dialect;
+    sql.filter.cuts_secrets = !dump->env->secrets;
     bool done = script_dump(worker, dump, &sql, bytes_max, name, object, fault);
     while (done && sql.more) {
         object = piece_add(dump, &name);

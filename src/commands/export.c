@@ -152,6 +152,7 @@ script_export(struct export *export, const struct manifest_object *object, struc
     struct stage *middle = sql_filter_init(&filter, promise, keep_statement, export->env);
     sql_filter_for_psql(&filter);
     filter.dialect = &export->dialect;
+    filter.cuts_secrets = !export->env->secrets;
     export->rows_from = UINT64_MAX;
     return object_export(export, object, path, middle, fault);
 }

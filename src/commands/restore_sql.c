@@ -49,6 +49,7 @@ restore_script(struct restore *restore, bool parallel, const struct sql_guard *g
         .argument = restore,
         .owners = restore->env->owners,
         .privileges = restore->env->privileges,
+        .secrets = restore->env->secrets,
         .last = &restore->last,
         .guard = guard,
         .dialect = &restore->dialect,

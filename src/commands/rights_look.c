@@ -143,11 +143,12 @@ rights_lack(struct rights *rights, const char *what)
         text_addf(&rights->lacks, "%s%s", rights->lacks.size > 0 ? "; " : "", what);
 }
 
-/* Roles behind TO or FROM: a, "b c", PUBLIC. */
+/* Roles behind TO or FROM: a, "b c", PUBLIC; for user mappings pg_dump says public. */
 static void
 roles_add(struct rights *rights, enum rights_asked asked, const char *at)
 {
-    static const char *const words[] = {"PUBLIC", "CURRENT_USER", "CURRENT_ROLE", "SESSION_USER"};
+    static const char *const words[] = {"PUBLIC", "public", "CURRENT_USER", "CURRENT_ROLE",
+                                        "SESSION_USER"};
 
     while (at != NULL && *at != '\0') {
         size_t size = name_bytes(at);

@@ -15,6 +15,7 @@
 #include "flow/flow.h"
 #include "pg/sql_kind.h"
 #include "pg/sql_run.h"
+#include "pg/sql_secrets.h"
 #include "pg/sql_target.h"
 
 enum {
@@ -297,16 +298,13 @@ script_run(struct script *script, const char *sql, struct fault *fault)
                                                      config->guard->err, fault);
 }
 
-bool
-script_statement(void *argument, const char *sql, struct fault *fault)
+/* In the words of the destination. */
+static bool
+script_translate(struct script *script, const char *sql, struct fault *fault)
 {
-    struct script *script = argument;
     const struct script_config *config = &script->config;
     struct text rewritten = {0}, said = {0};
     bool done = true;
-
-    if (!script_wants(config->owners, config->privileges, sql))
-        return true;
     enum sql_fate fate = sql_dialect_statement(config->dialect, sql, &rewritten, &said);
     if (fate == SQL_REFUSED)
         done = fault_set(fault, ERR_TARGET, "unable to make in PostgreSQL %d: %s",
@@ -320,6 +318,26 @@ script_statement(void *argument, const char *sql, struct fault *fault)
                (config->dialect->then.size == 0 ||
                 script_run(script, text_of(&config->dialect->then), fault));
     text_free(&rewritten);
+    text_free(&said);
+    return done;
+}
+
+bool
+script_statement(void *argument, const char *sql, struct fault *fault)
+{
+    struct script *script = argument;
+    const struct script_config *config = &script->config;
+    struct text cut = {0}, said = {0};
+
+    if (!script_wants(config->owners, config->privileges, sql))
+        return true;
+    if (!config->secrets &&
+        sql_secrets_cut(sql, config->dialect->standard_strings, &cut, &said)) {
+        log_info("%s", text_of(&said));
+        sql = text_of(&cut);
+    }
+    bool done = script_translate(script, sql, fault);
+    text_free(&cut);
     text_free(&said);
     return done;
 }

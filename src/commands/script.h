@@ -37,6 +37,7 @@ struct script_config {
     bool (*connect)(void *argument, struct pg_session *conn, struct fault *fault);
     void *argument;          /* of connect */
     bool owners, privileges; /* which statements are wanted */
+    bool secrets;            /* whether passwords are (sql_secrets.h) */
     struct text *last;       /* those about event triggers are added to it, for script_last() */
     const struct sql_guard *guard; /* has seen each statement before it comes here */
     struct sql_dialect *dialect; /* what the destination understands; of all scripts of a run */

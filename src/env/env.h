@@ -87,7 +87,7 @@ struct env {
     enum env_sse s3_sse;
     const char *s3_kms_key, *s3_storage_class;
     struct env_foreign foreign;
-    bool clean, owners, privileges;
+    bool clean, owners, privileges, secrets;
     unsigned jobs; /* 1 .. 64 */
     uint64_t memory_bytes;
     uint64_t volume_bytes;

@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "pg/sql_kind.h"
+#include "pg/sql_secrets.h"
 
 /* ---- text that was promised to be something ------------------------------------------------- */
 
@@ -189,13 +191,22 @@ static bool
 sql_filter_statement(void *argument, const char *sql, struct fault *fault)
 {
     struct sql_filter *filter = argument;
+    struct text cut = {0}, said = {0};
 
     if (!reading_passes(&filter->reading, sql, fault))
         return false;
     if (!filter->keep(filter->argument, sql))
         return true;
-    return filter->dialect == NULL ? sql_filter_pass(filter, sql, fault)
-                                   : sql_filter_translate(filter, sql, fault);
+    if (filter->cuts_secrets &&
+        sql_secrets_cut(sql, filter->reading.split.standard_strings, &cut, &said)) {
+        log_info("%s", text_of(&said));
+        sql = text_of(&cut);
+    }
+    bool done = filter->dialect == NULL ? sql_filter_pass(filter, sql, fault)
+                                        : sql_filter_translate(filter, sql, fault);
+    text_free(&cut);
+    text_free(&said);
+    return done;
 }
 
 static enum step

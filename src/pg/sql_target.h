@@ -59,6 +59,7 @@ struct sql_filter {
     const void *argument;
     bool for_psql;
     struct sql_dialect *dialect; /* to be set after init where what passes is for an older server */
+    bool cuts_secrets; /* to be set after init: passwords do not pass (sql_secrets.h) */
     struct text kept;
     size_t kept_used;
     struct text last; /* statements that pass at the end */

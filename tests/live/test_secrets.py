@@ -198,3 +198,98 @@ def test_memory_is_hidden_from_others(small, room):
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert seen == {b"replica", b"pg_dump"}, seen
+
+
+# ---- passwords within the schema ---------------------------------------------------------------------------------
+
+# In the order of the options' names, as pg_dump writes them.
+FOREIGN = r"""
+CREATE FOREIGN DATA WRAPPER w OPTIONS ("Fetch" 'all', api_token 'hidden-a');
+CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS ("Password" 'hidden-b', dbname 'd''x',
+    dsn 'DRIVER=x;UID=u;PWD=hidden-c', host 'h', odd E'a\\b', url 'jdbc:x://u:hidden-d@h/');
+CREATE SERVER plain FOREIGN DATA WRAPPER w OPTIONS (host 'h', key_column 'k');
+CREATE USER MAPPING FOR postgres SERVER s OPTIONS (password 'hidden-''e''', "user" 'u', whatever E'hidden\\f');
+CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (passcode 'hidden-g');
+CREATE USER MAPPING FOR PUBLIC SERVER plain;
+CREATE FOREIGN TABLE f (a int OPTIONS (key 'true', secret_of_column 'hidden-h'), b text DEFAULT 'OPTIONS (password ''x'')')
+    SERVER s OPTIONS (program 'curl -H "Authorization: hidden-i"', "table" 't');
+CREATE PUBLICATION p;
+CREATE SUBSCRIPTION kv CONNECTION 'host=h dbname=''a b'' password=''hidden-j \''k'' user=u options=''-c x.y=1''' PUBLICATION p, "q r"
+    WITH (connect = false, slot_name = 'slot');
+CREATE SUBSCRIPTION uri CONNECTION 'postgres://u:hidden-l@h:1/d?sslpassword=hidden-m&sslmode=require' PUBLICATION p
+    WITH (connect = false);
+CREATE SUBSCRIPTION bare CONNECTION 'host=h user=u' PUBLICATION p WITH (connect = false);
+"""
+SAID = ["api_token", '"Password", dsn, url', "password, whatever", "passcode", "secret_of_column of «ALTER FOREIGN TABLE ONLY public.f", "program of", "password of",
+        "«CREATE SUBSCRIPTION kv»", "«CREATE USER MAPPING FOR public SERVER s»", "password, sslpassword"]
+
+
+@pytest.fixture
+def foreign(any_server, databases):
+    database = databases(any_server)
+    database.sql(FOREIGN)
+    yield database
+    subscriptions_end(database)
+
+
+@pytest.fixture(params=["13", "debian", "18"])
+def any_server(request):
+    return request.getfixturevalue("server" if request.param == "debian" else "server" + request.param)
+
+
+def subscriptions_end(database):
+    for name in database.sql("SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid"
+                             " WHERE datname = current_database()").split():
+        database.sql("ALTER SUBSCRIPTION %s SET (slot_name = NONE); DROP SUBSCRIPTION %s" % (name, name))
+
+
+HELD = """SELECT coalesce(string_agg(x::text, E'\n' ORDER BY x::text), '') FROM (
+    SELECT fdwname || fdwoptions::text FROM pg_foreign_data_wrapper
+    UNION ALL SELECT srvname || srvoptions::text FROM pg_foreign_server
+    UNION ALL SELECT srvname || usename || umoptions::text FROM pg_user_mappings WHERE umoptions IS NOT NULL
+    UNION ALL SELECT ftoptions::text FROM pg_foreign_table
+    UNION ALL SELECT attname || attfdwoptions::text FROM pg_attribute WHERE attfdwoptions IS NOT NULL
+    UNION ALL SELECT subname || subconninfo || subenabled::text || coalesce(subslotname, '') FROM pg_subscription s
+        JOIN pg_database d ON d.oid = subdbid WHERE datname = current_database()) AS t(x)"""
+
+
+def test_passwords_of_the_schema_stay_behind(foreign, any_server, databases, store):
+    dumped = tool.dump(foreign, store)
+    text = "".join(store.plain(name).decode() for name in store.files())
+    assert "hidden" not in text + dumped.err
+    for words in SAID:
+        assert words in dumped.err, words
+    assert dumped.err.count("leaving out") == 8 and "«CREATE SERVER plain" not in dumped.err
+    exported = tool.succeed(tool.run("export", REPLICA_FROM=store.url))
+    copied, restored = databases(any_server), databases(any_server)
+    try:
+        told = tool.succeed(tool.run("copy", REPLICA_FROM=foreign.url(), REPLICA_TO=copied.url()))
+        assert "hidden" not in told.err + exported.out and told.err.count("leaving out") == 8
+        tool.restore(store, restored)
+        held = restored.sql(HELD)
+        assert held == copied.sql(HELD) and "hidden" not in held
+        for words in ("host=h", "dbname=d'x", "key_column=k", "user=u", "key=true", "a\\\\b", "password='left-out'"):
+            assert words in held, (words, held)
+        assert restored.sql("SELECT bool_or(subenabled) FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid"
+                            " WHERE datname = current_database()") == "f"
+        assert restored.sql("SELECT count(*) FROM pg_user_mappings") == "3"
+    finally:
+        for database in (copied, restored):
+            subscriptions_end(database)
+
+
+def test_passwords_travel_when_asked_for(foreign, any_server, databases, store):
+    asked = {"REPLICA_SECRETS": "yes"}
+    assert "leaving out" not in tool.dump(foreign, store, **asked).err
+    quiet = tool.succeed(tool.run("export", REPLICA_FROM=store.url))
+    assert "hidden" not in quiet.out and quiet.err.count("leaving out") == 8
+    assert "hidden-b" in tool.succeed(tool.run("export", REPLICA_FROM=store.url, **asked)).out
+    restored, stripped = databases(any_server), databases(any_server)
+    try:
+        tool.restore(store, restored, **asked)
+        assert restored.sql(HELD) == foreign.sql(HELD)
+        tool.restore(store, stripped)
+        assert "hidden" not in stripped.sql(HELD)
+    finally:
+        for database in (restored, stripped):
+            subscriptions_end(database)
