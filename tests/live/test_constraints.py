@@ -109,12 +109,13 @@ WHERE d.objid >= 16384 AND d.classid IN ('pg_constraint'::regclass, 'pg_class'::
 
 
 def change_post_data(store, text):
-    """Put other SQL in the place of an uncompressed dump's post-data, with all that the manifest says about it."""
+    """Put other SQL in the place of an uncompressed dump's post-data, with all that the manifest says about it, and
+    behind the settings by which every script begins."""
     path = os.path.join(store.dump_path(), "manifest.json")
     with open(path) as file:
         manifest = json.load(file)
     post = manifest["post_data"]
-    data = text.encode()
+    data = ("SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n" + text).encode()
     with open(os.path.join(store.dump_path(), post["name"]), "wb") as file:
         file.write(data)
     for key in ("stored_bytes", "plain_bytes"):
@@ -212,14 +213,15 @@ def test_names_that_only_one_server_quotes(server, databases, store, target):
 
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_the_first_failing_key_is_the_sentence(server, databases, store, target, jobs):
-    """A dump whose rows break a key: the key is named."""
+    """A dump whose rows break a key: the key is named, and no value."""
     source = databases(server)
     source.sql("CREATE TABLE a (id integer); INSERT INTO a SELECT n / 2 FROM generate_series(1, 1000) AS n")
     tool.dump(source, store, REPLICA_COMPRESS="none")
     post = "ALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n"
     change_post_data(store, post)
     result = tool.run("restore", REPLICA_FROM=store.url, REPLICA_TO=target.url(), REPLICA_JOBS=jobs)
-    tool.refused(result, tool.TARGET, "a_pkey", "could not create unique index", "is duplicated")
+    tool.refused(result, tool.TARGET, "a_pkey", "could not create unique index")
+    assert "is duplicated" not in result.err
 
 
 def test_memory_for_indexes_fits_the_destination(server, databases, store, target):
@@ -227,8 +229,10 @@ def test_memory_for_indexes_fits_the_destination(server, databases, store, targe
     source = databases(server)
     source.sql("CREATE TABLE a (id integer PRIMARY KEY, b integer)")
     tool.dump(source, store, REPLICA_COMPRESS="none")
-    change_post_data(store, """CREATE TABLE public.seen (mb text);
-        INSERT INTO public.seen SELECT pg_catalog.current_setting('maintenance_work_mem');
+    change_post_data(store, """CREATE MATERIALIZED VIEW public.seen AS
+ SELECT pg_catalog.current_setting('maintenance_work_mem') AS mb
+  WITH NO DATA;
+        REFRESH MATERIALIZED VIEW public.seen;
         ALTER TABLE ONLY public.a
     ADD CONSTRAINT a_pkey PRIMARY KEY (id);""")
     cases = [

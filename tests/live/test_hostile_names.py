@@ -279,7 +279,8 @@ def lying(port, true, lie):
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("lie", ["\n" + FORGED, "\x1b[2J", "\xc2\x9b2J", "\r\n"])
 def test_a_server_s_version(server, databases, store, lie, form):
-    """It stands in check, in the manifest and in show."""
+    """It stands in check, in the manifest and in show; and pg_dump writes it into a comment, so what a newline in it
+    begins there would be SQL: no dump comes of that."""
     source = databases(server)
     source.sql("CREATE TABLE t (a int)")
     version = server.sql("SHOW server_version").encode()
@@ -287,9 +288,11 @@ def test_a_server_s_version(server, databases, store, lie, form):
     number = version[:2]
     with lying(server.port, version + b"\0", (number + b".1" + raw).ljust(len(version), b"x") + b"\0") as port:
         ends = {"REPLICA_FROM": source.url(port=port, sslmode="disable"), "REPLICA_TO": store.url}
-        run("check", form, **ends)
-        run("dump", form, **ends)
-        run("show", form, REPLICA_FROM=store.url)
+        ends_line = "\n" in lie
+        run("check", form, tool.SOURCE if ends_line else 0, **ends)
+        run("dump", form, tool.SOURCE if ends_line else 0, **ends)
+        if not ends_line:
+            run("show", form, REPLICA_FROM=store.url)
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
