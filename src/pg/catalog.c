@@ -192,11 +192,12 @@ by_oid(const void *left, const void *right)
 /* The columns come ordered by oid: walk them beside the tables in that order.  Returns whether
  * somebody has touched one since the snapshot (hold.h). */
 static bool
-columns_take(const PGresult *result, struct arena *arena, struct table **tables,
-             size_t tables_count)
+columns_take(const PGresult *result, const char *encoding, struct arena *arena,
+             struct table **tables, size_t tables_count)
 {
+    bool touched = false, other = strcmp(encoding, "UTF8") != 0 &&
+                                  strcmp(encoding, "SQL_ASCII") != 0;
     int rows = PQntuples(result), row = 0;
-    bool touched = false;
 
     for (size_t i = 0; i < tables_count; i++) {
         struct table *table = tables[i];
@@ -215,6 +216,7 @@ columns_take(const PGresult *result, struct arena *arena, struct table **tables,
             limits_of(column, (int) strtol(PQgetvalue(result, at, 4), NULL, 10));
             column->not_null = is_true(result, at, 5);
             column->generated = is_true(result, at, 6);
+            column->other_encoding = other;
             touched = touched || is_true(result, at, 8);
             if (!is_true(result, at, 7) || !type_is_portable(column->base_type))
                 table->portable = table->portable && column->generated;
@@ -239,7 +241,7 @@ columns_read(struct pg_session *conn, struct arena *arena, struct catalog *catal
     text_addf(&sql, columns_sql, text_of(&oids));
     PGresult *result = pg_query(conn, "read the list of columns", text_of(&sql), fault);
     if (result != NULL)
-        *touched = columns_take(result, arena, tables, catalog->tables_count);
+        *touched = columns_take(result, pg_encoding(conn), arena, tables, catalog->tables_count);
     PQclear(result);
     text_free(&sql);
     text_free(&oids);

@@ -44,6 +44,8 @@ struct column {
     bool not_null;
     bool blank_padded;       /* bpchar */
     bool with_zone;          /* timestamptz */
+    bool other_encoding;     /* its texts are in another encoding than UTF8, and not in SQL_ASCII,
+                                which is none: bytes that look like UTF-8 are other characters */
     bool generated;          /* GENERATED ALWAYS AS (...): never copied, so never a leak of its own,
                                 but the destination computes it from the other columns */
 };

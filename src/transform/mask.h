@@ -63,8 +63,8 @@ struct value {
     const uint8_t *data;
     size_t size;
     bool cut;          /* there was more of it */
-    bool utf8;         /* data is valid UTF-8 as a whole */
-    size_t characters; /* of data */
+    bool utf8;         /* data is valid UTF-8 as a whole, and the column's encoding that or none */
+    size_t characters; /* of data; its bytes when it is not utf8 */
 };
 
 /* Where a transformer writes; data has room for TRANSFORM_FIELD_BYTES. */

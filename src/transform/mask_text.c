@@ -1,6 +1,7 @@
 /* mask_text - the transformers of texts.  What they make is ASCII, but for characters kept from a
- * value that is valid UTF-8; a kept byte of any other encoding becomes '*', since it may be half
- * a character. */
+ * value that is valid UTF-8 in a database of that encoding, or of none; a kept byte of any other
+ * becomes '*', since it may be half a character.  There a byte counts as a character: no encoding
+ * of a server has more characters than bytes, and none has ASCII within a character. */
 #include <assert.h>
 #include <string.h>
 
@@ -216,7 +217,7 @@ mask_phone_number(const struct mask *mask, const struct value *value, struct ran
 }
 
 /* The limit is one of characters, and what we take for characters may be bytes to the server
- * (LATIN1 that looks like UTF-8), so the bytes may not exceed it either - unless the value's own
+ * (SQL_ASCII that looks like UTF-8), so the bytes may not exceed it either - unless the value's own
  * bytes did. */
 void
 mask_redacted(const struct mask *mask, const struct value *value, struct random *random,

@@ -377,6 +377,10 @@ value_of(const struct mask *mask, const uint8_t *data, size_t size, bool cut)
         value.characters = value.size;
         return value;
     }
+    if (mask->column->other_encoding) {
+        value.characters = value.size;
+        return value;
+    }
     size_t valid = utf8_valid_size(data, value.size);
     value.utf8 = valid == value.size || (cut && value.size - valid < 4);
     if (value.utf8)

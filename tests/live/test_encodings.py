@@ -71,3 +71,37 @@ def test_a_rule_works_in_another_encoding(server, databases, store):
     query = "SET client_encoding = 'UTF8';\nSELECT \"ñame\" FROM \"tâble\""
     before, after = (set(database.sql(query).splitlines()) for database in (source, target))
     assert len(before) == len(after) == 3 and not before & after
+
+
+# Three characters of EUC_JP, EUC_KR and EUC_CN that would be two of UTF-8, and one and a half of each are cut in the
+# midst; two of EUC_TW; and what any byte is in LATIN1 and WIN1251.
+LOOK_LIKE_UTF8 = {
+    "EUC_JP": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+    "EUC_KR": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+    "EUC_CN": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+    "EUC_TW": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+    "LATIN1": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+    "WIN1251": b"\xe3\xa1\xa2\xe3\xa1\xa2",
+}
+TEXT_RULES = ["random", "keep-first-char", "redacted", "first-name", "email", "email(domain=keep)", "phone-number"]
+
+
+@pytest.mark.parametrize("encoding", LOOK_LIKE_UTF8)
+def test_masks_are_whole_characters(server, databases, store, encoding):
+    """Bytes that happen to be UTF-8 are other characters in another encoding: none is cut, and none stays."""
+    source = databases(server, None, encoding=encoding, lc_collate="C", lc_ctype="C")
+    target = databases(server, None, encoding=encoding, lc_collate="C", lc_ctype="C")
+    original = LOOK_LIKE_UTF8[encoding]
+    value = "convert_from('\\x%s'::bytea, '%s')" % (original.hex(), encoding)
+    names = ["c%d" % number for number in range(len(TEXT_RULES))]
+    source.sql(
+        "CREATE TABLE t (%s); INSERT INTO t SELECT %s FROM (VALUES (%s), (%s || 'a'), ('a' || %s)) AS v(v)"
+        % (", ".join(name + " varchar(8)" for name in names), ", ".join("v" for _ in names), value, value, value)
+    )
+    rules = "\n".join("public.t.%s %s" % rule for rule in zip(names, TEXT_RULES))
+    tool.dump(source, store, REPLICA_TRANSFORM=rules, REPLICA_COMPRESS="none")
+    tool.restore(store, target)
+    assert target.sql("SELECT count(*) FROM t WHERE %s" % " AND ".join(name + " IS NOT NULL" for name in names)) == "3"
+    for _, path in store.volumes():
+        with open(path, "rb") as file:
+            assert original[:2] not in file.read()
